@@ -1,0 +1,20 @@
+// Digests, for entity tags and keys.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "core/base/bytes.h"
+
+namespace media {
+
+using Sha256 = std::array<std::uint8_t, 32>;
+
+/// SHA-256 (FIPS 180-4).
+Sha256 sha256(ByteView bytes) noexcept;
+
+/// Lower-case hex of the first `count` bytes of a view (all of them by default).
+std::string hex(ByteView bytes, std::size_t count = SIZE_MAX);
+
+}  // namespace media

@@ -1,0 +1,42 @@
+// One rendition: bytes of an original in, bytes of a rendition out.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/base/bytes.h"
+#include "core/base/cancellation.h"
+#include "core/base/result.h"
+#include "core/picture/watermark.h"
+#include "core/rendition/rendition.h"
+#include "core/rendition/settings.h"
+
+namespace media {
+
+/// What to render. Everything referred to outlives the call; nothing is shared with another thread except the
+/// watermarks and the cancellation.
+struct RenderTask {
+    ByteView original;
+    const Rendition& rendition;
+    const RenderSettings& settings;
+    std::span<const std::shared_ptr<Watermark>> watermarks;  ///< in the order in which they are laid
+    const Cancellation& cancellation;
+};
+
+struct Encoded {
+    Bytes body;
+    Format format = Format::jpeg;
+    int width = 0, height = 0;  ///< of one page
+    int pages = 1;
+    double decode_seconds = 0;  ///< open, decode and resize
+    double encode_seconds = 0;
+};
+
+/// Renders, in the calling thread. Errors: 400 geometry over the limits or `lossless` for a format without
+/// it; 415 not a picture or a format that is not allowed; 422 cannot be decoded, or over the limits for
+/// pixels; 504 the deadline passed; 503 cancelled. Limits are read from the header before anything is
+/// decoded.
+Result<Encoded> render(const RenderTask& task) noexcept;
+
+}  // namespace media
