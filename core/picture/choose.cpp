@@ -1,0 +1,66 @@
+#include "core/picture/choose.h"
+
+#include <algorithm>
+#include <string>
+
+#include "core/picture/engine.h"
+#include "core/picture/failure.h"
+
+namespace media {
+
+namespace {
+
+Format default_format(const Source& source) {
+    switch (source.format()) {
+        case Format::svg:
+        case Format::pdf:
+            return Format::png;
+        case Format::heic:
+        case Format::tiff:
+            return source.alpha() ? Format::png : Format::jpeg;
+        default:
+            return source.format();
+    }
+}
+
+Format automatic_format(const Rendition& rendition, const Source& source) {
+    const FormatSet possible = encodable_formats();
+    // One frame of an animation is a picture like any other.
+    const int left = source.pages() - rendition.page.value_or(0);
+    const bool animated = source.animated() && left > 1 && rendition.pages.value_or(all_pages) != 1;
+    for (const Format format : rendition.auto_formats) {
+        if (possible.has(format) && (!animated || info(format).animated)) {
+            return format;
+        }
+    }
+    return default_format(source);
+}
+
+}  // namespace
+
+Format choose_format(const Rendition& rendition, const Source& source) {
+    const Format format = rendition.format        ? *rendition.format
+                          : rendition.auto_format ? automatic_format(rendition, source)
+                                                  : default_format(source);
+    const std::string name(info(format).name);
+    if (!encodable_formats().has(format)) {
+        fail(415, "this build cannot write " + name);
+    }
+    if (rendition.lossless && !info(format).lossless_option) {
+        fail(400, name + " has no lossless mode", "lossless");
+    }
+    return format;
+}
+
+Pages choose_pages(const Rendition& rendition, const Source& source, Format format, int max_frames) {
+    const int left = source.pages() - rendition.page.value_or(0);
+    const bool several = info(format).animated || format == Format::tiff;
+    const int asked = rendition.pages.value_or(info(format).animated ? all_pages : 1);
+    const int wanted = std::min(asked == all_pages ? left : std::min(asked, left), std::max(1, max_frames));
+    if (wanted > 1 && !several) {
+        fail(400, std::string(info(format).name) + " holds one page only", "n");
+    }
+    return {wanted, rendition.pages.has_value()};
+}
+
+}  // namespace media

@@ -1,0 +1,23 @@
+// What a rendition leaves open, settled by the original: its format and its pages.
+#pragma once
+
+#include "core/picture/source.h"
+#include "core/rendition/rendition.h"
+#include "core/rendition/settings.h"
+
+namespace media {
+
+/// The format to write. Throws Failure 415 where the build cannot write it, 400 for `lossless` on a format
+/// without it.
+Format choose_format(const Rendition& rendition, const Source& source);
+
+/// How many pages to read from the first on, and whether that was asked for in so many words.
+struct Pages {
+    int count = 1;
+    bool asked = false;
+};
+
+/// Throws Failure 400 when the format holds one page and several were asked for.
+Pages choose_pages(const Rendition& rendition, const Source& source, Format format, int max_frames);
+
+}  // namespace media

@@ -1,0 +1,112 @@
+#include "core/picture/pixels.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+
+#include "core/picture/failure.h"
+
+namespace media {
+
+using vips::VError;
+using vips::VImage;
+
+namespace {
+
+struct Unref {
+    void operator()(void* object) const noexcept { g_object_unref(object); }
+};
+
+// Lines computed at a time. Few enough to be stopped soon and to keep the lines between two stages in the
+// processor's cache, many enough not to compute the overlap of resampling kernels too often.
+constexpr int strip_lines = 16;
+
+}  // namespace
+
+VImage to_memory(const VImage& image, const Cancellation& cancellation) {
+    VipsImage* memory = vips_image_new_memory();
+    if (memory == nullptr) {
+        throw VError();
+    }
+    VImage result(memory);
+    VipsImage* const in = image.get_image();
+    check(cancellation);
+    if (vips_image_pio_input(in) != 0 ||
+        vips_image_pipelinev(memory, VIPS_DEMAND_STYLE_THINSTRIP, in, nullptr) != 0) {
+        throw VError();
+    }
+    // A region may be used by the thread that made it only: no pool of threads, no hand-over.
+    const std::unique_ptr<VipsRegion, Unref> region(vips_region_new(in));
+    if (!region) {
+        throw VError();
+    }
+    for (int top = 0; top < in->Ysize; top += strip_lines) {
+        check(cancellation);
+        const VipsRect strip{0, top, in->Xsize, std::min(strip_lines, in->Ysize - top)};
+        if (vips_region_prepare(region.get(), &strip) != 0) {
+            check(cancellation);
+            throw VError();
+        }
+        for (int y = top; y < top + strip.height; ++y) {
+            if (vips_image_write_line(memory, y, VIPS_REGION_ADDR(region.get(), 0, y)) != 0) {
+                throw VError();
+            }
+        }
+    }
+    return result;
+}
+
+Pixels Pixels::blank(Size size, int bands) {
+    VipsImage* memory = vips_image_new_memory();
+    if (memory == nullptr) {
+        throw VError();
+    }
+    VImage image(memory);
+    vips_image_init_fields(memory, size.width, size.height, bands, VIPS_FORMAT_UCHAR, VIPS_CODING_NONE,
+                           bands < 3 ? VIPS_INTERPRETATION_B_W : VIPS_INTERPRETATION_sRGB, 1.0, 1.0);
+    if (vips_image_write_prepare(memory) != 0) {
+        throw VError();
+    }
+    std::memset(memory->data, 0, VIPS_IMAGE_SIZEOF_IMAGE(memory));
+    return Pixels(image);
+}
+
+Pixels Pixels::with_colour() const {
+    if (colour()) {
+        return *this;
+    }
+    const bool has_alpha = alpha();
+    const int step_in = bands();
+    Pixels out = blank(size(), has_alpha ? 4 : 3);
+    const int step_out = out.bands();
+    for (int y = 0; y < height(); ++y) {
+        const std::uint8_t* from = row(y);
+        std::uint8_t* to = out.row(y);
+        for (int x = 0; x < width(); ++x, from += step_in, to += step_out) {
+            to[0] = to[1] = to[2] = from[0];
+            if (has_alpha) {
+                to[3] = from[1];
+            }
+        }
+    }
+    return out;
+}
+
+Pixels Pixels::with_alpha() const {
+    if (alpha()) {
+        return *this;
+    }
+    const int step_in = bands();
+    Pixels out = blank(size(), step_in + 1);
+    for (int y = 0; y < height(); ++y) {
+        const std::uint8_t* from = row(y);
+        std::uint8_t* to = out.row(y);
+        for (int x = 0; x < width(); ++x, from += step_in, to += step_in + 1) {
+            std::copy_n(from, step_in, to);
+            to[step_in] = 255;
+        }
+    }
+    return out;
+}
+
+}  // namespace media

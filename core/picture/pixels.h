@@ -1,0 +1,50 @@
+// Pixels in memory, and the way into it that can be stopped.
+#pragma once
+
+#include <cstdint>
+#include <vips/vips8>
+
+#include "core/base/cancellation.h"
+#include "core/rendition/geometry.h"
+
+namespace media {
+
+/// Computes an image into memory, with its metadata, in the calling thread. Looks at the cancellation before
+/// every strip of lines; throws Failure when told to stop, VError when the pixels cannot be had.
+vips::VImage to_memory(const vips::VImage& image, const Cancellation& cancellation);
+
+/// A finished picture: 8 bits a band; gray, gray + alpha, sRGB or sRGB + alpha; writable in place.
+class Pixels {
+  public:
+    Pixels() = default;
+
+    /// `image` lies in memory (to_memory) and is of one of the four kinds.
+    explicit Pixels(vips::VImage image) : image_(std::move(image)) {}
+
+    /// All zero.
+    static Pixels blank(Size size, int bands);
+
+    int width() const { return image_.width(); }
+    int height() const { return image_.height(); }
+    Size size() const { return {width(), height()}; }
+    int bands() const { return image_.bands(); }
+    bool alpha() const { return bands() == 2 || bands() == 4; }
+    bool colour() const { return bands() >= 3; }
+
+    std::uint8_t* row(int y) { return VIPS_IMAGE_ADDR(image_.get_image(), 0, y); }
+    const std::uint8_t* row(int y) const { return VIPS_IMAGE_ADDR(image_.get_image(), 0, y); }
+    std::size_t row_bytes() const {
+        return static_cast<std::size_t>(width()) * static_cast<std::size_t>(bands());
+    }
+
+    const vips::VImage& image() const { return image_; }
+
+    /// Copies that differ in their bands: gray becomes R = G = B, missing alpha is opaque.
+    Pixels with_colour() const;
+    Pixels with_alpha() const;
+
+  private:
+    vips::VImage image_;
+};
+
+}  // namespace media

@@ -1,0 +1,113 @@
+#include "core/picture/resize.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace media {
+
+using vips::VImage;
+
+namespace {
+
+// Above it a box filter takes off whole factors first. With 2, the result is as good as without.
+constexpr double box_filter_gap = 2.0;
+
+struct Axis {
+    double factor;  // original pixels to one of the result
+    int padded;     // pixels of the image, after edge pixels have been repeated
+    int result;     // what the reduction gives
+};
+
+// libvips centres what it cannot divide. Where the picture ends within a pixel that would move it by up to a
+// quarter of a pixel, so edge pixels are repeated until the factor divides the width; what they become is cut
+// off.
+Axis axis_of(int pixels, double extent, int target) {
+    const double factor = extent / target;
+    if (extent <= pixels) {
+        return {factor, pixels, target};
+    }
+    Axis best{factor, pixels, target};
+    double best_error = 1;
+    for (int result = target; result <= target + 16; ++result) {
+        const double exact = factor * result;
+        const int padded = static_cast<int>(std::lround(exact));
+        const double error = std::abs(exact - padded);
+        if (padded >= pixels && error < best_error) {
+            best = {factor, padded, result};
+            best_error = error;
+            if (error < 0.05) {
+                break;
+            }
+        }
+    }
+    return best;
+}
+
+bool divides(int value, int shrink, int end) {
+    return value % shrink == 0 || value == end;
+}
+
+VImage resize_plain(VImage image, double width, double height, Size target) {
+    const Axis across = axis_of(image.width(), width, target.width);
+    const Axis down = axis_of(image.height(), height, target.height);
+    if (across.padded != image.width() || down.padded != image.height()) {
+        image =
+            image.embed(0, 0, across.padded, down.padded, VImage::option()->set("extend", VIPS_EXTEND_COPY));
+    }
+    if (down.factor > 1) {
+        image = image.reducev(
+            down.factor, VImage::option()->set("kernel", VIPS_KERNEL_LANCZOS3)->set("gap", box_filter_gap));
+    }
+    if (across.factor > 1) {
+        image = image.reduceh(
+            across.factor, VImage::option()->set("kernel", VIPS_KERNEL_LANCZOS3)->set("gap", box_filter_gap));
+    }
+    if (across.factor < 1 || down.factor < 1) {
+        image = image.resize(across.factor < 1 ? 1 / across.factor : 1.0,
+                             VImage::option()
+                                 ->set("vscale", down.factor < 1 ? 1 / down.factor : 1.0)
+                                 ->set("kernel", VIPS_KERNEL_LANCZOS3));
+    }
+    if (image.width() == target.width && image.height() == target.height) {
+        return image;
+    }
+    if (image.width() < target.width || image.height() < target.height) {
+        image =
+            image.embed(0, 0, std::max(image.width(), target.width), std::max(image.height(), target.height),
+                        VImage::option()->set("extend", VIPS_EXTEND_COPY));
+    }
+    return image.extract_area(0, 0, target.width, target.height);
+}
+
+}  // namespace
+
+int shrink_on_load(Size stored, const Box& box, Size target) {
+    const double factor = std::min(static_cast<double>(box.width) / target.width,
+                                   static_cast<double>(box.height) / target.height);
+    const int wanted = factor >= 16 ? 8 : factor >= 8 ? 4 : factor >= 4 ? 2 : 1;
+    for (int shrink = wanted; shrink > 1; shrink /= 2) {
+        if (box.x % shrink == 0 && box.y % shrink == 0 && divides(box.x + box.width, shrink, stored.width) &&
+            divides(box.y + box.height, shrink, stored.height)) {
+            return shrink;
+        }
+    }
+    return 1;
+}
+
+VImage resize(VImage image, double width, double height, Size target) {
+    if (width == target.width && height == target.height && image.width() == target.width &&
+        image.height() == target.height) {
+        return image;
+    }
+    if (!image.has_alpha()) {
+        return resize_plain(image, width, height, target);
+    }
+    // Transparent pixels have colours too, which must not bleed into their neighbours.
+    const VipsBandFormat format = image.format();
+    const VipsInterpretation space = image.interpretation();
+    image = resize_plain(image.premultiply(), width, height, target).unpremultiply();
+    // Casting cuts the fraction off: round instead.
+    return image.rint().cast(format).copy(VImage::option()->set("interpretation", space));
+}
+
+}  // namespace media

@@ -1,0 +1,18 @@
+// Resampling, to the pixel.
+#pragma once
+
+#include <vips/vips8>
+
+#include "core/rendition/geometry.h"
+
+namespace media {
+
+/// The smallest shrink on load (8, 4, 2 or 1) that is exact and leaves at least a factor of two to Lanczos.
+/// `stored`: size of the whole original; `box`: the part of it that becomes a picture of size `target`.
+int shrink_on_load(Size stored, const Box& box, Size target);
+
+/// Resizes all of `image` to `target`. `width` and `height` say how much of the original the image stands
+/// for in its own pixels: with 1001 pixels shrunk by 8 on load, 125 pixels stand for 125.125.
+vips::VImage resize(vips::VImage image, double width, double height, Size target);
+
+}  // namespace media

@@ -1,0 +1,101 @@
+// What the configuration says, ready for use.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "core/picture/watermark.h"
+#include "core/rendition/parse.h"
+#include "core/rendition/settings.h"
+#include "module/ngx.h"
+
+namespace media {
+
+/// Where in the configuration something was declared, for errors that show later than it was read.
+struct Place {
+    std::string file;
+    ngx_uint_t line = 0;
+};
+
+struct DeclaredPreset {
+    std::string name;
+    std::string query;
+    Place place;
+};
+
+/// The C++ side of the main configuration; lives as long as its cycle.
+struct Catalogue {
+    std::vector<DeclaredPreset> declared_presets;
+    Presets presets;  ///< the declared ones, once they are checked
+    std::vector<WatermarkSpec> watermarks;
+    std::vector<std::string> watermark_names;
+    FormatSet documents;  ///< SVG and PDF, where some location decodes them
+    bool used = false;    ///< some location serves renditions
+};
+
+struct MainConfig {
+    ngx_array_t caches;  ///< of ngx_http_file_cache_t*, by media_cache_path
+    ngx_int_t threads;
+    ngx_int_t queue;
+    Catalogue* catalogue;
+};
+
+/// Preferred formats of `fm=auto`; trivially destructible, for the pool.
+struct AutoFormats {
+    std::array<Format, format_count> formats{};
+    std::size_t count = 0;
+};
+
+struct LocationConfig {
+    ngx_http_complex_value_t* root;
+    ngx_http_complex_value_t* pass;
+    ngx_flag_t original;
+    ngx_flag_t intercept_errors;
+    ngx_flag_t presets_only;
+    ngx_shm_zone_t* cache;  ///< null: off
+    ngx_array_t* cache_valid;
+    ngx_msec_t cache_lock_timeout;
+    ngx_msec_t timeout;
+    off_t max_source_size;
+    off_t max_source_pixels;
+    ngx_int_t max_frames;
+    ngx_int_t max_width;
+    ngx_int_t max_height;
+    ngx_uint_t fail_on;
+    FormatSet* input;
+    AutoFormats* auto_formats;
+    std::array<int, format_count>* quality;
+    std::array<int, format_count>* effort;
+
+    RenderSettings* settings;  ///< all of the above that rendering needs
+    ngx_str_t fingerprint;     ///< of the settings, for the cache key
+    Place* cache_place;        ///< where media_cache names its zone
+};
+static_assert(std::is_trivially_destructible_v<RenderSettings>);
+static_assert(std::is_trivially_destructible_v<AutoFormats>);
+
+MainConfig* main_config(const ngx_conf_t* cf) noexcept;
+MainConfig* main_config(const ngx_http_request_t* r) noexcept;
+const LocationConfig* location_config(const ngx_http_request_t* r) noexcept;
+
+void* create_main_config(ngx_conf_t* cf);
+char* init_main_config(ngx_conf_t* cf, void* conf);
+void* create_location_config(ngx_conf_t* cf);
+char* merge_location_config(ngx_conf_t* cf, void* parent, void* child);
+
+/// All directives, for ngx_module_t.
+extern ngx_command_t commands[];
+
+/// Fills what `child` leaves open from `parent`, or from the defaults of the directive table.
+char* merge_scalars(ngx_conf_t* cf, LocationConfig* parent, LocationConfig* child);
+
+/// The default of a directive as its row states it.
+std::string_view default_of(std::string_view directive) noexcept;
+
+/// The content handler, set by media_root and media_pass.
+ngx_int_t rendition_handler(ngx_http_request_t* r);
+
+}  // namespace media

@@ -1,0 +1,76 @@
+// An open file that closes itself.
+#pragma once
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace media {
+
+class Descriptor {
+  public:
+    Descriptor() = default;
+    explicit Descriptor(int fd) noexcept : fd_(fd) {}
+    Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    Descriptor& operator=(Descriptor&& other) noexcept {
+        reset(std::exchange(other.fd_, -1));
+        return *this;
+    }
+    ~Descriptor() { reset(); }
+
+    /// Another descriptor of the same open file, for a thread that may outlive the first one's owner.
+    static Descriptor duplicate(int fd) noexcept { return Descriptor{fcntl(fd, F_DUPFD_CLOEXEC, 0)}; }
+
+    explicit operator bool() const noexcept { return fd_ >= 0; }
+    int get() const noexcept { return fd_; }
+
+    void reset(int fd = -1) noexcept {
+        if (fd_ >= 0) {
+            close(fd_);
+        }
+        fd_ = fd;
+    }
+
+    /// Fills `size` bytes from `offset`; false on an error or an early end of the file.
+    bool read_at(std::uint8_t* data, std::size_t size, off_t offset) const noexcept {
+        while (size > 0) {
+            const ssize_t n = pread(fd_, data, size, offset);
+            if (n < 0 && errno == EINTR) {
+                continue;
+            }
+            if (n <= 0) {
+                return false;
+            }
+            data += n;
+            offset += n;
+            size -= static_cast<std::size_t>(n);
+        }
+        return true;
+    }
+
+    /// Writes all of `size` bytes at `offset`.
+    bool write_at(const std::uint8_t* data, std::size_t size, off_t offset) const noexcept {
+        while (size > 0) {
+            const ssize_t n = pwrite(fd_, data, size, offset);
+            if (n < 0 && errno == EINTR) {
+                continue;
+            }
+            if (n <= 0) {
+                return false;
+            }
+            data += n;
+            offset += n;
+            size -= static_cast<std::size_t>(n);
+        }
+        return true;
+    }
+
+  private:
+    int fd_ = -1;
+};
+
+}  // namespace media

@@ -1,0 +1,458 @@
+// The directives: how each is read. What they are is said in directives.inc alone.
+
+#include <cstddef>
+#include <cstring>
+
+#include "core/base/hash.h"
+#include "module/config.h"
+#include "module/directive_values.h"
+#include "module/guard.h"
+
+namespace media {
+
+namespace {
+
+char* const ok = NGX_CONF_OK;
+char duplicate[] = "is duplicate";
+
+char* fail() noexcept {
+    return static_cast<char*>(NGX_CONF_ERROR);
+}
+
+ngx_str_t* arguments(const ngx_conf_t* cf) noexcept {
+    return static_cast<ngx_str_t*>(cf->args->elts);
+}
+
+std::span<const ngx_str_t> values(const ngx_conf_t* cf) noexcept {
+    return {arguments(cf) + 1, cf->args->nelts - 1};
+}
+
+Place place_of(const ngx_conf_t* cf) {
+    return {cf->conf_file == nullptr ? std::string{} : std::string{view(cf->conf_file->file.name)},
+            cf->conf_file == nullptr ? 0 : cf->conf_file->line};
+}
+
+ngx_http_complex_value_t* compile(ngx_conf_t* cf, ngx_str_t* text, bool path) {
+    auto* value =
+        static_cast<ngx_http_complex_value_t*>(ngx_pcalloc(cf->pool, sizeof(ngx_http_complex_value_t)));
+    if (value == nullptr) {
+        return nullptr;
+    }
+    ngx_http_compile_complex_value_t compilation{};
+    compilation.cf = cf;
+    compilation.value = text;
+    compilation.complex_value = value;
+    compilation.root_prefix = path ? 1 : 0;
+    return ngx_http_compile_complex_value(&compilation) == NGX_OK ? value : nullptr;
+}
+
+char* set_source(ngx_conf_t* cf, LocationConfig* conf, ngx_http_complex_value_t** field, bool path) {
+    if (*field != nullptr) {
+        return duplicate;
+    }
+    if (conf->root != nullptr || conf->pass != nullptr) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "a location has one of \"media_root\" and \"media_pass\"");
+        return fail();
+    }
+    ngx_str_t* text = &arguments(cf)[1];
+    if (text->len == 0 || (!path && text->data[0] != '/' && text->data[0] != '$')) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid %s \"%V\" in \"%V\"",
+                           path ? "path" : "URI prefix, it must begin with \"/\",", text, &arguments(cf)[0]);
+        return fail();
+    }
+    *field = compile(cf, text, path);
+    if (*field == nullptr) {
+        return fail();
+    }
+    auto* clcf =
+        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+    if (clcf->named != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" cannot be used in a named location",
+                           &arguments(cf)[0]);
+        return fail();
+    }
+    clcf->handler = guard<rendition_handler>;
+    main_config(cf)->catalogue->used = true;
+    return ok;
+}
+
+char* set_root(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
+    auto* location = static_cast<LocationConfig*>(conf);
+    return set_source(cf, location, &location->root, true);
+}
+
+char* set_pass(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
+    auto* location = static_cast<LocationConfig*>(conf);
+    return set_source(cf, location, &location->pass, false);
+}
+
+char* set_input(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
+    auto* location = static_cast<LocationConfig*>(conf);
+    if (location->input != nullptr) {
+        return duplicate;
+    }
+    auto* set = static_cast<FormatSet*>(ngx_palloc(cf->pool, sizeof(FormatSet)));
+    if (set == nullptr) {
+        return fail();
+    }
+    new (set) FormatSet();
+    for (const ngx_str_t& value : values(cf)) {
+        const auto format = format_by_name(view(value));
+        if (!format) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "unknown format \"%V\"", &value);
+            return fail();
+        }
+        set->add(*format);
+    }
+    location->input = set;
+    return ok;
+}
+
+char* set_auto_format(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
+    auto* location = static_cast<LocationConfig*>(conf);
+    if (location->auto_formats != nullptr) {
+        return duplicate;
+    }
+    auto* chosen = static_cast<AutoFormats*>(ngx_palloc(cf->pool, sizeof(AutoFormats)));
+    if (chosen == nullptr) {
+        return fail();
+    }
+    new (chosen) AutoFormats();
+    location->auto_formats = chosen;
+    if (values(cf).size() == 1 && view(values(cf)[0]) == "off") {
+        return ok;
+    }
+    FormatSet seen;
+    for (const ngx_str_t& value : values(cf)) {
+        const auto format = format_by_name(view(value));
+        if (!format || !info(*format).output) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "unknown output format \"%V\"", &value);
+            return fail();
+        }
+        if (seen.has(*format)) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "duplicate format \"%V\"", &value);
+            return fail();
+        }
+        seen.add(*format);
+        chosen->formats[chosen->count++] = *format;
+    }
+    return ok;
+}
+
+/// Reads `format=number` pairs; `range` gives the limits for a format, {0, 0} where it has no such setting.
+template <class Range>
+char* set_by_format(ngx_conf_t* cf, std::array<int, format_count>** field, const char* what, Range range) {
+    if (*field != nullptr) {
+        return duplicate;
+    }
+    auto* table = static_cast<std::array<int, format_count>*>(
+        ngx_pcalloc(cf->pool, sizeof(std::array<int, format_count>)));
+    if (table == nullptr) {
+        return fail();
+    }
+    for (const ngx_str_t& value : values(cf)) {
+        const std::string_view text = view(value);
+        const std::size_t equals = text.find('=');
+        const auto format = format_by_name(text.substr(0, equals));
+        if (equals == std::string_view::npos || !format) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\", expected format=number",
+                               &value);
+            return fail();
+        }
+        const auto [low, high] = range(info(*format));
+        if (low == 0 && high == 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "format in \"%V\" has no %s", &value, what);
+            return fail();
+        }
+        const ngx_int_t number = ngx_atoi(value.data + equals + 1, value.len - equals - 1);
+        if (number == NGX_ERROR || number < low || number > high) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid %s in \"%V\", it must be from %d to %d", what,
+                               &value, low, high);
+            return fail();
+        }
+        // 0 stands for "the default": keep a real 0 apart.
+        (*table)[static_cast<std::size_t>(*format)] = static_cast<int>(number) + 1;
+    }
+    *field = table;
+    return ok;
+}
+
+char* set_quality(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
+    return set_by_format(cf, &static_cast<LocationConfig*>(conf)->quality, "quality",
+                         [](const FormatInfo& format) {
+                             return format.quality == 0 ? std::pair{0, 0} : std::pair{1, 100};
+                         });
+}
+
+char* set_effort(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
+    return set_by_format(cf, &static_cast<LocationConfig*>(conf)->effort, "effort",
+                         [](const FormatInfo& format) {
+                             return std::pair{format.effort_min, format.effort_max};
+                         });
+}
+
+char* set_cache_path(ngx_conf_t* cf, ngx_command_t* command, void* conf) {
+    char* outcome = ngx_http_file_cache_set_slot(cf, command, conf);
+    if (outcome != NGX_CONF_OK) {
+        return outcome;
+    }
+    const auto* main = static_cast<MainConfig*>(conf);
+    auto* cache = static_cast<ngx_http_file_cache_t**>(main->caches.elts)[main->caches.nelts - 1];
+    // Beside their final place unless asked otherwise: publishing is then always one rename.
+    bool said = false;
+    for (const ngx_str_t& value : values(cf)) {
+        said = said || view(value).starts_with("use_temp_path=");
+    }
+    if (!said) {
+        cache->use_temp_path = 0;
+    }
+    return ok;
+}
+
+char* set_cache(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
+    auto* location = static_cast<LocationConfig*>(conf);
+    if (location->cache != NGX_CONF_UNSET_PTR) {
+        return duplicate;
+    }
+    ngx_str_t* name = &arguments(cf)[1];
+    if (view(*name) == "off") {
+        location->cache = nullptr;
+        return ok;
+    }
+    if (name->len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "empty zone name");
+        return fail();
+    }
+    location->cache = ngx_shared_memory_add(cf, name, 0, &ngx_http_media_module);
+    location->cache_place = make_in_pool<Place>(cf->pool, place_of(cf));
+    return location->cache == nullptr || location->cache_place == nullptr ? fail() : ok;
+}
+
+char* set_preset(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
+    Catalogue& catalogue = *static_cast<MainConfig*>(conf)->catalogue;
+    const std::string_view name = view(values(cf)[0]);
+    const bool plain = !name.empty() && name.find_first_not_of(
+                                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                            "0123456789._-") == std::string_view::npos;
+    if (!plain) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid preset name \"%V\"", &values(cf)[0]);
+        return fail();
+    }
+    for (const DeclaredPreset& preset : catalogue.declared_presets) {
+        if (preset.name == name) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "duplicate preset \"%V\"", &values(cf)[0]);
+            return fail();
+        }
+    }
+    catalogue.declared_presets.push_back({std::string{name}, std::string{view(values(cf)[1])}, place_of(cf)});
+    return ok;
+}
+
+char* set_watermark(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
+    Catalogue& catalogue = *static_cast<MainConfig*>(conf)->catalogue;
+    WatermarkSpec spec;
+    spec.name = view(values(cf)[0]);
+    for (const std::string& known : catalogue.watermark_names) {
+        if (known == spec.name) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "duplicate watermark \"%V\"", &values(cf)[0]);
+            return fail();
+        }
+    }
+    if (spec.name.empty() || spec.name.find_first_of(",& =") != std::string::npos) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid watermark name \"%V\"", &values(cf)[0]);
+        return fail();
+    }
+    ngx_str_t path = values(cf)[1];
+    if (ngx_conf_full_name(cf->cycle, &path, 1) != NGX_OK) {
+        return fail();
+    }
+    std::string reason;
+    auto file = read_file(reinterpret_cast<const char*>(path.data), reason);
+    if (file == nullptr) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "watermark \"%V\" cannot be read: %s", &path,
+                           reason.c_str());
+        return fail();
+    }
+    if (const Status status = check_watermark(file->view()); !status) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "watermark \"%V\": %s", &path,
+                           status.error().detail.c_str());
+        return fail();
+    }
+    std::string options;
+    for (const ngx_str_t& option : values(cf).subspan(2)) {
+        if (!read_overlay_option(view(option), spec, reason)) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid watermark parameter \"%V\"%s", &option,
+                               reason.c_str());
+            return fail();
+        }
+    }
+    spec.fingerprint = overlay_fingerprint(spec, file->view());
+    spec.file = std::move(file);
+    catalogue.watermark_names.push_back(spec.name);
+    catalogue.watermarks.push_back(std::move(spec));
+    return ok;
+}
+
+char* set_threads(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
+    auto* main = static_cast<MainConfig*>(conf);
+    if (main->threads != NGX_CONF_UNSET) {
+        return duplicate;
+    }
+    const ngx_str_t& count = values(cf)[0];
+    main->threads = ngx_atoi(count.data, count.len);
+    if (main->threads == NGX_ERROR || main->threads < 1 || main->threads > 1024) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid number of threads \"%V\", it must be from 1 to 1024", &count);
+        return fail();
+    }
+    if (values(cf).size() == 2) {
+        const ngx_str_t& queue = values(cf)[1];
+        main->queue = view(queue).starts_with("queue=") ? ngx_atoi(queue.data + 6, queue.len - 6) : NGX_ERROR;
+        if (main->queue == NGX_ERROR) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\", expected queue=number",
+                               &queue);
+            return fail();
+        }
+    }
+    return ok;
+}
+
+struct Range {
+    ngx_int_t low, high;
+};
+Range frames_range{1, 100000};
+Range side_range{1, 65535};
+
+char* set_number(ngx_conf_t* cf, ngx_command_t* command, void* conf) {
+    auto* field = reinterpret_cast<ngx_int_t*>(static_cast<char*>(conf) + command->offset);
+    if (*field != NGX_CONF_UNSET) {
+        return duplicate;
+    }
+    const auto* range = static_cast<const Range*>(command->post);
+    const ngx_str_t& text = values(cf)[0];
+    *field = ngx_atoi(text.data, text.len);
+    if (*field == NGX_ERROR || *field < range->low || *field > range->high) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid value \"%V\", it must be from %i to %i", &text,
+                           range->low, range->high);
+        return fail();
+    }
+    return ok;
+}
+
+char* set_pixels(ngx_conf_t* cf, ngx_command_t* command, void* conf) {
+    auto* field = reinterpret_cast<off_t*>(static_cast<char*>(conf) + command->offset);
+    if (*field != NGX_CONF_UNSET) {
+        return duplicate;
+    }
+    *field = parse_pixels(view(values(cf)[0]));
+    if (*field <= 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid number of pixels \"%V\"", &values(cf)[0]);
+        return fail();
+    }
+    return ok;
+}
+
+char* set_timeout(ngx_conf_t* cf, ngx_command_t* command, void* conf) {
+    char* outcome = ngx_conf_set_msec_slot(cf, command, conf);
+    if (outcome == NGX_CONF_OK &&
+        *reinterpret_cast<ngx_msec_t*>(static_cast<char*>(conf) + command->offset) == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "the time must be more than 0");
+        return fail();
+    }
+    return outcome;
+}
+
+ngx_conf_enum_t fail_on_choices[] = {
+    {ngx_string("none"), static_cast<ngx_uint_t>(FailOn::none)},
+    {ngx_string("truncated"), static_cast<ngx_uint_t>(FailOn::truncated)},
+    {ngx_string("error"), static_cast<ngx_uint_t>(FailOn::error)},
+    {ngx_string("warning"), static_cast<ngx_uint_t>(FailOn::warning)},
+    {ngx_null_string, 0},
+};
+
+/// How a location comes by a value that it does not set.
+enum class Kind : std::uint8_t { own, flag, msec, size, pixels, number, choice };
+
+struct Inherited {
+    std::string_view name;
+    Kind kind;
+    std::size_t offset;
+    const char* initial;
+};
+
+constexpr ngx_uint_t M = NGX_HTTP_MAIN_CONF;
+constexpr ngx_uint_t S = NGX_HTTP_SRV_CONF;
+constexpr ngx_uint_t L = NGX_HTTP_LOC_CONF;
+
+#define LOCATION(field) offsetof(LocationConfig, field)
+#define MAIN(field) offsetof(MainConfig, field)
+
+#define DIRECTIVE(name, contexts, count, set, level, offset, kind, initial, post) \
+    {name, Kind::kind, offset, initial},
+constexpr Inherited inherited[] = {
+#include "module/directives.inc"
+};
+#undef DIRECTIVE
+
+template <class T>
+void inherit(LocationConfig* parent, LocationConfig* child, std::size_t offset, T unset, T initial) noexcept {
+    T& mine = *reinterpret_cast<T*>(reinterpret_cast<char*>(child) + offset);
+    const T& theirs = *reinterpret_cast<const T*>(reinterpret_cast<const char*>(parent) + offset);
+    if (mine == unset) {
+        mine = theirs == unset ? initial : theirs;
+    }
+}
+
+}  // namespace
+
+#define DIRECTIVE(name, contexts, count, set, level, offset, kind, initial, post) \
+    {ngx_string(name), (contexts) | (count), guard<&set>, level, offset, post},
+ngx_command_t commands[] = {
+#include "module/directives.inc"
+    ngx_null_command};
+#undef DIRECTIVE
+
+std::string_view default_of(std::string_view directive) noexcept {
+    for (const Inherited& row : inherited) {
+        if (row.name == directive) {
+            return row.initial;
+        }
+    }
+    return {};
+}
+
+char* merge_scalars(ngx_conf_t* /*cf*/, LocationConfig* parent, LocationConfig* child) {
+    for (const auto& [name, kind, offset, initial] : inherited) {
+        ngx_str_t text = str(initial);
+        switch (kind) {
+            case Kind::own:
+                break;
+            case Kind::flag:
+                inherit<ngx_flag_t>(parent, child, offset, NGX_CONF_UNSET, view(text) == "on" ? 1 : 0);
+                break;
+            case Kind::msec:
+                inherit<ngx_msec_t>(parent, child, offset, NGX_CONF_UNSET_MSEC,
+                                    static_cast<ngx_msec_t>(ngx_parse_time(&text, 0)));
+                break;
+            case Kind::size:
+                inherit<off_t>(parent, child, offset, NGX_CONF_UNSET, ngx_parse_offset(&text));
+                break;
+            case Kind::pixels:
+                inherit<off_t>(parent, child, offset, NGX_CONF_UNSET, parse_pixels(view(text)));
+                break;
+            case Kind::number:
+                inherit<ngx_int_t>(parent, child, offset, NGX_CONF_UNSET, ngx_atoi(text.data, text.len));
+                break;
+            case Kind::choice:
+                for (const ngx_conf_enum_t* choice = fail_on_choices; choice->name.len != 0; ++choice) {
+                    if (view(choice->name) == view(text)) {
+                        inherit<ngx_uint_t>(parent, child, offset, NGX_CONF_UNSET_UINT, choice->value);
+                    }
+                }
+                break;
+        }
+    }
+    return ok;
+}
+
+}  // namespace media

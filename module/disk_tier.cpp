@@ -1,0 +1,281 @@
+#include "module/disk_tier.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+#include <utility>
+
+#include "module/guard.h"
+
+namespace media {
+
+static_assert(std::is_trivially_copyable_v<StoredFacts>);
+
+namespace {
+
+// nginx lets waiters look twice a second; a rendition takes less than that.
+constexpr ngx_msec_t wait_period = 10;
+
+void on_wait(ngx_event_t* event) {
+    auto* r = static_cast<ngx_http_request_t*>(event->data);
+    ngx_connection_t* connection = r->connection;
+    ngx_http_cache_t* cache = r->cache;
+    ngx_http_set_log_request(connection->log, r);
+
+    const ngx_msec_t now = ngx_current_msec;
+    if (static_cast<ngx_msec_int_t>(cache->wait_time - now) <= 0) {
+        ngx_log_error(NGX_LOG_INFO, connection->log, 0, "media cache lock timeout");
+        cache->lock_timeout = 0;
+    } else {
+        ngx_slab_pool_t* shared = cache->file_cache->shpool;
+        ngx_shmtx_lock(&shared->mutex);
+        const bool busy =
+            cache->node->updating != 0 && static_cast<ngx_msec_int_t>(cache->node->lock_time - now) > 0;
+        ngx_shmtx_unlock(&shared->mutex);
+        if (busy) {
+            ngx_add_timer(event, wait_period);
+            return;
+        }
+    }
+    cache->waiting = 0;
+    r->main->blocked--;
+    r->write_event_handler(r);
+    ngx_http_run_posted_requests(connection);
+}
+
+// Makes the folders of `path` below its first `known` bytes.
+bool make_folders(std::string& path, std::size_t known) noexcept {
+    for (std::size_t slash = path.find('/', known + 1); slash != std::string::npos;
+         slash = path.find('/', slash + 1)) {
+        path[slash] = '\0';
+        const bool there = mkdir(path.c_str(), 0700) == 0 || errno == EEXIST;
+        path[slash] = '/';
+        if (!there) {
+            return false;
+        }
+    }
+    return true;
+}
+
+}  // namespace
+
+CacheFile::~CacheFile() {
+    abandon();
+}
+
+CacheFile& CacheFile::operator=(CacheFile&& other) noexcept {
+    if (this != &other) {
+        abandon();
+        prefix_ = std::move(other.prefix_);
+        path_ = std::move(other.path_);
+        zone_length_ = other.zone_length_;
+        file_ = std::move(other.file_);
+        error_ = other.error_;
+    }
+    return *this;
+}
+
+void CacheFile::abandon() noexcept {
+    if (file_) {
+        unlink(path_.c_str());
+        file_.reset();
+    }
+}
+
+bool CacheFile::write(StoredFacts facts, ByteView body, std::string_view etag, time_t valid,
+                      time_t last_modified) noexcept {
+    constexpr int flags = O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC;
+    file_.reset(::open(path_.c_str(), flags, 0600));
+    if (!file_ && errno == ENOENT && make_folders(path_, zone_length_)) {
+        file_.reset(::open(path_.c_str(), flags, 0600));
+    }
+    if (!file_) {
+        error_ = errno;
+        return false;
+    }
+    auto* header = reinterpret_cast<ngx_http_file_cache_header_t*>(prefix_.data());
+    header->valid_sec = valid;
+    header->last_modified = last_modified;
+    header->date = std::time(nullptr);
+    header->etag_len = static_cast<u_char>(std::min(etag.size(), sizeof(header->etag)));
+    std::memcpy(header->etag, etag.data(), header->etag_len);
+    std::memcpy(prefix_.data() + prefix_.size() - sizeof(facts), &facts, sizeof(facts));
+
+    if (file_.write_at(prefix_.data(), prefix_.size(), 0) &&
+        file_.write_at(body.data(), body.size(), static_cast<off_t>(prefix_.size()))) {
+        return true;
+    }
+    error_ = errno;
+    unlink(path_.c_str());
+    file_.reset();
+    return false;
+}
+
+DiskTier::Outcome DiskTier::open(ngx_http_request_t* r, ngx_shm_zone_t* zone, std::string_view key,
+                                 ngx_msec_t lock_timeout) {
+    if (r->cache == nullptr) {
+        if (ngx_http_file_cache_new(r) != NGX_OK) {
+            return Outcome::failed;
+        }
+        ngx_http_cache_t* cache = r->cache;
+        auto* element = static_cast<ngx_str_t*>(ngx_array_push(&cache->keys));
+        if (element == nullptr) {
+            return Outcome::failed;
+        }
+        *element = copy(r->pool, key);
+        if (element->data == nullptr) {
+            return Outcome::failed;
+        }
+        ngx_http_file_cache_create_key(r);
+        if (cache->header_start + sizeof(StoredFacts) > std::numeric_limits<u_short>::max()) {
+            r->cache = nullptr;  // a key too long for nginx' header
+            return Outcome::bypass;
+        }
+        cache->file_cache = static_cast<ngx_http_file_cache_t*>(zone->data);
+        cache->min_uses = 1;
+        cache->lock = 1;
+        cache->lock_timeout = lock_timeout;
+        cache->lock_age = lease;
+        cache->background = 1;  // we may go away in the middle: no alert about that
+        cache->body_start = cache->header_start + sizeof(StoredFacts);
+    }
+
+    ngx_http_cache_t* cache = r->cache;
+    const ngx_int_t outcome = ngx_http_file_cache_open(r);
+    switch (outcome) {
+        case NGX_OK:
+            if (read_facts(r)) {
+                return Outcome::hit;
+            }
+            ours_ = true;
+            return Outcome::make;
+        case NGX_AGAIN:
+            if (cache->waiting != 0) {
+                cache->wait_event.handler = guard<on_wait>;
+                ngx_add_timer(&cache->wait_event, std::min(wait_period, lock_timeout));
+            }
+            return Outcome::waiting;
+        case NGX_DECLINED:
+            ours_ = true;
+            return Outcome::make;
+        case NGX_HTTP_CACHE_STALE:
+            ours_ = true;
+            renew(r);
+            return read_facts(r) ? Outcome::expired : Outcome::make;
+        case NGX_HTTP_CACHE_UPDATING:
+            return take_over(r);
+        case NGX_HTTP_CACHE_SCARCE:
+            release(r);
+            r->cache = nullptr;
+            return Outcome::bypass;
+        default:
+            return Outcome::failed;
+    }
+}
+
+// nginx leaves an entry "updating" for ever when the worker that renewed it was killed; our lease ends.
+DiskTier::Outcome DiskTier::take_over(ngx_http_request_t* r) noexcept {
+    ngx_http_cache_t* cache = r->cache;
+    ngx_slab_pool_t* shared = cache->file_cache->shpool;
+    ngx_shmtx_lock(&shared->mutex);
+    const bool dead = static_cast<ngx_msec_int_t>(cache->node->lock_time - ngx_current_msec) <= 0;
+    if (dead) {
+        cache->node->updating = 1;
+        cache->updating = 1;
+    }
+    ngx_shmtx_unlock(&shared->mutex);
+    const bool readable = read_facts(r);
+    if (dead || !readable) {
+        ours_ = true;
+        renew(r);
+        return readable ? Outcome::expired : Outcome::make;
+    }
+    return Outcome::updating;
+}
+
+bool DiskTier::read_facts(ngx_http_request_t* r) noexcept {
+    const ngx_http_cache_t* cache = r->cache;
+    const std::size_t end = cache->header_start + sizeof(StoredFacts);
+    if (cache->body_start != end || static_cast<std::size_t>(cache->buf->last - cache->buf->pos) < end) {
+        return false;
+    }
+    std::memcpy(&facts_, cache->buf->pos + cache->header_start, sizeof(facts_));
+    return facts_.magic == StoredFacts::magic_value && facts_.format < format_count &&
+           facts_.cache_control_length <= sizeof(facts_.cache_control);
+}
+
+ngx_int_t DiskTier::send(ngx_http_request_t* r) {
+    return ngx_http_cache_send(r);
+}
+
+void DiskTier::renew(ngx_http_request_t* r) noexcept {
+    ngx_http_cache_t* cache = r->cache;
+    if (!ours_ || cache->node == nullptr || cache->updated != 0) {
+        return;
+    }
+    ngx_slab_pool_t* shared = cache->file_cache->shpool;
+    ngx_shmtx_lock(&shared->mutex);
+    cache->node->lock_time = ngx_current_msec + lease;
+    cache->lock_time = cache->node->lock_time;
+    ngx_shmtx_unlock(&shared->mutex);
+}
+
+CacheFile DiskTier::prepare(ngx_http_request_t* r) {
+    ngx_http_cache_t* cache = r->cache;
+    CacheFile file;
+    cache->body_start = cache->header_start + sizeof(StoredFacts);
+    file.prefix_.resize(cache->body_start);
+    cache->etag.len = 0;
+    if (ngx_http_file_cache_set_header(r, file.prefix_.data()) != NGX_OK) {
+        file.prefix_.clear();
+        return file;
+    }
+    const ngx_http_file_cache_t* zone = cache->file_cache;
+    u_char number[NGX_INT_T_LEN];
+    const u_char* end = ngx_sprintf(number, ".%010uD", static_cast<uint32_t>(ngx_next_temp_number(0)));
+    const std::string_view suffix{reinterpret_cast<const char*>(number),
+                                  static_cast<std::size_t>(end - number)};
+    if (zone->use_temp_path != 0) {
+        const auto* core = static_cast<const ngx_http_core_loc_conf_t*>(
+            ngx_http_get_module_loc_conf(r, ngx_http_core_module));
+        file.path_ = view(core->client_body_temp_path->name);
+        file.zone_length_ = file.path_.size();
+        file.path_ += "/media" + std::string{suffix};
+    } else {
+        file.path_ = view(cache->file.name);
+        file.zone_length_ = zone->path->name.len;
+        file.path_ += suffix;
+    }
+    return file;
+}
+
+void DiskTier::publish(ngx_http_request_t* r, CacheFile file) {
+    if (!file.file_) {
+        if (file.error_ != 0) {
+            ngx_log_error(NGX_LOG_CRIT, r->connection->log, file.error_, "media: cannot write \"%s\"",
+                          file.path_.c_str());
+        }
+        release(r);
+        return;
+    }
+    ngx_temp_file_t temporary{};
+    temporary.file.name = str(file.path_);
+    temporary.file.fd = file.file_.get();
+    temporary.file.log = r->connection->log;
+    ngx_http_file_cache_update(r, &temporary);
+    file.file_.reset();  // renamed, or removed by nginx where that failed
+    ours_ = false;
+}
+
+void DiskTier::release(ngx_http_request_t* r) noexcept {
+    if (r->cache != nullptr) {
+        ngx_http_file_cache_free(r->cache, nullptr);
+    }
+    ours_ = false;
+}
+
+}  // namespace media

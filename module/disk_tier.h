@@ -1,0 +1,100 @@
+// Renditions on disk: nginx' own file cache, with a few facts about the picture between its header and the
+// body.
+#pragma once
+
+#include <cstdint>
+#include <ctime>
+#include <string>
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/picture/render.h"
+#include "module/descriptor.h"
+#include "module/ngx.h"
+
+namespace media {
+
+/// What is kept beside a body; plain bytes in the cache file, read back by this build only.
+struct StoredFacts {
+    static constexpr std::uint32_t magic_value = 0x31444d4e;  // "NMD1"
+
+    std::uint32_t magic = magic_value;
+    std::uint16_t status = 200;
+    std::uint8_t format = 0;
+    std::uint8_t cache_control_length = 0;
+    std::int32_t width = 0, height = 0, pages = 0;
+    std::uint64_t source_bytes = 0;
+    char cache_control[128] = {};  ///< of the origin, to be passed on
+
+    std::string_view control() const noexcept { return {cache_control, cache_control_length}; }
+};
+
+/// A cache file in the making. The loop prepares it, a thread writes it, the loop publishes it; one that is
+/// not published removes itself.
+class CacheFile {
+  public:
+    CacheFile() = default;
+    CacheFile(CacheFile&& other) noexcept = default;
+    CacheFile& operator=(CacheFile&& other) noexcept;
+    ~CacheFile();
+
+    /// Pool thread: writes header, facts and body to a temporary file. `valid` is the time until which it is
+    /// fresh. False when the disk refuses.
+    bool write(StoredFacts facts, ByteView body, std::string_view etag, time_t valid,
+               time_t last_modified) noexcept;
+
+  private:
+    friend class DiskTier;
+    void abandon() noexcept;
+
+    std::vector<std::uint8_t> prefix_;  ///< nginx' header and key, then room for the facts
+    std::string path_;
+    std::size_t zone_length_ = 0;  ///< of the path: the part that exists for sure
+    Descriptor file_;
+    int error_ = 0;
+};
+
+/// The cache of one request. Belongs to the event loop.
+class DiskTier {
+  public:
+    enum class Outcome : std::uint8_t {
+        hit,       ///< fresh: send()
+        updating,  ///< stale, and somebody else renews it: send()
+        expired,   ///< stale, and ours to renew; send() still works
+        make,      ///< not there, and ours to make
+        bypass,    ///< make it, but do not store it
+        waiting,   ///< the request's write handler will be called: open() again
+        failed,
+    };
+
+    /// `key` is copied into the request's pool at the first call.
+    Outcome open(ngx_http_request_t* r, ngx_shm_zone_t* zone, std::string_view key, ngx_msec_t lock_timeout);
+
+    /// Facts of a hit; valid after hit, updating or expired.
+    const StoredFacts& facts() const noexcept { return facts_; }
+
+    /// Sends the stored body with the headers that are set already; returns as ngx_http_output_filter.
+    ngx_int_t send(ngx_http_request_t* r);
+
+    /// True between make or expired and publish() or release().
+    bool ours() const noexcept { return ours_; }
+
+    /// Tells waiters in all processes that the work goes on; call at least every half `lease`.
+    void renew(ngx_http_request_t* r) noexcept;
+    static constexpr ngx_msec_t lease = 5000;  ///< after which a dead worker's place is taken
+
+    CacheFile prepare(ngx_http_request_t* r);
+    void publish(ngx_http_request_t* r, CacheFile file);
+
+    /// Gives the place back, nothing stored.
+    void release(ngx_http_request_t* r) noexcept;
+
+  private:
+    Outcome take_over(ngx_http_request_t* r) noexcept;
+    bool read_facts(ngx_http_request_t* r) noexcept;
+
+    StoredFacts facts_;
+    bool ours_ = false;
+};
+
+}  // namespace media

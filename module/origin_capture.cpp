@@ -1,0 +1,210 @@
+#include "module/origin_capture.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "module/answer.h"
+#include "module/freshness.h"
+#include "module/guard.h"
+#include "module/rendition_request.h"
+
+namespace media {
+
+namespace {
+
+ngx_http_output_header_filter_pt next_header_filter;
+ngx_http_output_body_filter_pt next_body_filter;
+
+// What a client says about the rendition it wants says nothing about the original.
+constexpr std::array<std::string_view, 10> not_for_origin{
+    "range",         "if-range",          "if-match",
+    "if-none-match", "if-modified-since", "if-unmodified-since",
+    "accept",        "accept-encoding",   "content-length",
+    "content-type"};
+
+bool for_origin(const ngx_table_elt_t& field) noexcept {
+    const std::string_view name{reinterpret_cast<const char*>(field.lowcase_key), field.key.len};
+    return field.hash != 0 &&
+           std::find(not_for_origin.begin(), not_for_origin.end(), name) == not_for_origin.end();
+}
+
+ngx_int_t clean_request_headers(ngx_http_request_t* sr) noexcept {
+    const ngx_list_part_t* part = &sr->headers_in.headers.part;
+    ngx_list_t kept;
+    if (ngx_list_init(&kept, sr->pool, 20, sizeof(ngx_table_elt_t)) != NGX_OK) {
+        return NGX_ERROR;
+    }
+    for (; part != nullptr; part = part->next) {
+        const auto* fields = static_cast<const ngx_table_elt_t*>(part->elts);
+        for (ngx_uint_t i = 0; i < part->nelts; ++i) {
+            if (!for_origin(fields[i])) {
+                continue;
+            }
+            auto* field = static_cast<ngx_table_elt_t*>(ngx_list_push(&kept));
+            if (field == nullptr) {
+                return NGX_ERROR;
+            }
+            *field = fields[i];
+        }
+    }
+    ngx_http_headers_in_t& in = sr->headers_in;
+    in.headers = kept;
+    in.range = nullptr;
+    in.if_range = nullptr;
+    in.if_match = nullptr;
+    in.if_none_match = nullptr;
+    in.if_modified_since = nullptr;
+    in.if_unmodified_since = nullptr;
+    in.accept_encoding = nullptr;
+    in.content_length = nullptr;
+    in.content_type = nullptr;
+    in.content_length_n = -1;
+    in.chunked = 0;
+    return NGX_OK;
+}
+
+ngx_int_t header_filter(ngx_http_request_t* r) {
+    if (OriginCapture* capture = OriginCapture::of(r)) {
+        capture->on_header(r);
+        return NGX_OK;
+    }
+    if (r->internal != 0 && r == r->main) {
+        if (RenditionRequest* request = RenditionRequest::of(r)) {
+            return request->on_original_header(r, next_header_filter, next_body_filter);
+        }
+    }
+    return next_header_filter(r);
+}
+
+ngx_int_t body_filter(ngx_http_request_t* r, ngx_chain_t* chain) {
+    if (OriginCapture* capture = OriginCapture::of(r)) {
+        capture->on_body(r, chain);
+        return NGX_OK;
+    }
+    if (r->internal != 0 && r == r->main) {
+        if (const RenditionRequest* request = RenditionRequest::of(r);
+            request != nullptr && request->swallows()) {
+            for (; chain != nullptr; chain = chain->next) {
+                chain->buf->pos = chain->buf->last;
+                chain->buf->file_pos = chain->buf->file_last;
+            }
+            return NGX_OK;
+        }
+    }
+    return next_body_filter(r, chain);
+}
+
+}  // namespace
+
+ngx_int_t OriginCapture::start(ngx_http_request_t* r, ngx_str_t* uri) {
+    hook_.handler = guard<&OriginCapture::on_end>;
+    hook_.data = this;
+    ngx_http_request_t* sr = nullptr;
+    if (ngx_http_subrequest(r, uri, nullptr, &sr, &hook_, NGX_HTTP_SUBREQUEST_WAITED) != NGX_OK) {
+        return NGX_ERROR;
+    }
+    return clean_request_headers(sr);
+}
+
+OriginCapture* OriginCapture::of(const ngx_http_request_t* r) noexcept {
+    const ngx_http_post_subrequest_t* hook = r->post_subrequest;
+    return r != r->main && hook != nullptr && hook->handler == guard<&OriginCapture::on_end>
+               ? static_cast<OriginCapture*>(hook->data)
+               : nullptr;
+}
+
+void OriginCapture::on_header(ngx_http_request_t* sr) {
+    status_ = sr->headers_out.status;
+    length_ = sr->headers_out.content_length_n;
+    last_modified_ = sr->headers_out.last_modified_time;
+    cache_control_ = answer_header(sr, "Cache-Control");
+    lifetime_ = stated_lifetime(cache_control_, answer_header(sr, "Expires"), ngx_time());
+    if (status_ != NGX_HTTP_OK) {
+        return;
+    }
+    if (length_ > limit_) {
+        too_large_ = true;
+        stop(sr);
+    } else if (length_ > 0 && sr->upstream != nullptr) {
+        source_.reserve(static_cast<std::size_t>(length_));
+    }
+}
+
+void OriginCapture::on_body(ngx_http_request_t* sr, ngx_chain_t* chain) {
+    for (; chain != nullptr; chain = chain->next) {
+        ngx_buf_t* buffer = chain->buf;
+        const off_t size = ngx_buf_size(buffer);
+        const bool wanted = status_ == NGX_HTTP_OK && !too_large_ && !broken_ && size > 0;
+        if (wanted && static_cast<off_t>(source_.size()) + size > limit_) {
+            too_large_ = true;
+            stop(sr);
+        } else if (wanted && ngx_buf_in_memory(buffer)) {
+            source_.append({buffer->pos, static_cast<std::size_t>(size)});
+        } else if (wanted && buffer->in_file != 0) {
+            broken_ = !source_.append(buffer->file->fd, buffer->file_pos, static_cast<std::size_t>(size));
+        }
+        buffer->pos = buffer->last;
+        buffer->file_pos = buffer->file_last;
+        complete_ = complete_ || buffer->last_buf != 0 || buffer->last_in_chain != 0;
+    }
+}
+
+// Makes the upstream give up reading what nobody will look at.
+void OriginCapture::stop(ngx_http_request_t* sr) noexcept {
+    source_ = Source{};
+    if (sr->upstream != nullptr && sr->upstream->pipe != nullptr) {
+        sr->upstream->pipe->upstream_error = 1;
+    }
+}
+
+ngx_int_t OriginCapture::on_end(ngx_http_request_t* sr, void* data, ngx_int_t outcome) {
+    auto* capture = static_cast<OriginCapture*>(data);
+    if (outcome == NGX_HTTP_CLIENT_CLOSED_REQUEST) {
+        return outcome;
+    }
+    if (capture->status_ == 0) {
+        capture->status_ = outcome > NGX_OK ? static_cast<ngx_uint_t>(outcome) : sr->headers_out.status;
+    }
+    if (outcome == NGX_ERROR || (outcome >= NGX_HTTP_SPECIAL_RESPONSE && capture->status_ == NGX_HTTP_OK)) {
+        capture->broken_ = true;
+    }
+    capture->done_(capture->owner_);
+    // The answer is ours to give: an error of the subrequest must not end the request.
+    return NGX_OK;
+}
+
+Result<Source> OriginCapture::take() {
+    if (too_large_) {
+        return Error{413, "the original is larger than allowed"};
+    }
+    switch (status_) {
+        case NGX_HTTP_OK:
+            break;
+        case NGX_HTTP_NOT_FOUND:
+        case 410:
+            return Error{404, "there is no such original"};
+        case NGX_HTTP_UNAUTHORIZED:
+        case NGX_HTTP_FORBIDDEN:
+            return Error{403, "the origin refuses the original"};
+        case NGX_HTTP_GATEWAY_TIME_OUT:
+        case NGX_HTTP_REQUEST_TIME_OUT:
+            return Error{504, "the origin did not answer in time"};
+        default:
+            return Error{502, "the origin failed"};
+    }
+    if (broken_ || !complete_ || (length_ >= 0 && static_cast<off_t>(source_.size()) != length_)) {
+        return Error{502, "the origin's answer ended early"};
+    }
+    return std::move(source_);
+}
+
+ngx_int_t install_filters(ngx_conf_t* /*cf*/) {
+    next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = guard<header_filter>;
+    next_body_filter = ngx_http_top_body_filter;
+    ngx_http_top_body_filter = guard<body_filter>;
+    return NGX_OK;
+}
+
+}  // namespace media

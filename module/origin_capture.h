@@ -1,0 +1,65 @@
+// Originals by subrequest (media_pass): nginx' own location answers, and the answer is caught instead of
+// sent.
+#pragma once
+
+#include <ctime>
+#include <optional>
+#include <string>
+
+#include "core/base/result.h"
+#include "module/ngx.h"
+#include "module/source.h"
+
+namespace media {
+
+/// Collects the answer to one subrequest. Lives in the pool of the main request.
+class OriginCapture {
+  public:
+    using Done = void (*)(void* owner);
+
+    /// `done(owner)` is called once, on the loop, when the subrequest has ended; not if the request dies
+    /// first.
+    OriginCapture(off_t size_limit, Done done, void* owner) noexcept
+        : limit_(size_limit), done_(done), owner_(owner) {}
+
+    /// Starts the subrequest. `uri` must live as long as the request.
+    ngx_int_t start(ngx_http_request_t* r, ngx_str_t* uri);
+
+    /// The original, whole; or what its absence means: 403, 404, 413, 502, 504.
+    Result<Source> take();
+
+    time_t last_modified() const noexcept { return last_modified_; }
+    const std::string& cache_control() const noexcept { return cache_control_; }
+    /// How long the origin says its answer stays fresh, in seconds; 0: not at all; nothing: it does not say.
+    std::optional<time_t> lifetime() const noexcept { return lifetime_; }
+
+    /// The capture that a subrequest feeds, or null.
+    static OriginCapture* of(const ngx_http_request_t* r) noexcept;
+
+    void on_header(ngx_http_request_t* sr);
+    void on_body(ngx_http_request_t* sr, ngx_chain_t* chain);
+
+  private:
+    static ngx_int_t on_end(ngx_http_request_t* sr, void* data, ngx_int_t outcome);
+    void stop(ngx_http_request_t* sr) noexcept;
+
+    off_t limit_;
+    Done done_;
+    void* owner_;
+    ngx_http_post_subrequest_t hook_{};
+
+    Source source_;
+    ngx_uint_t status_ = 0;
+    off_t length_ = -1;
+    bool complete_ = false;
+    bool too_large_ = false;
+    bool broken_ = false;
+    time_t last_modified_ = -1;
+    std::string cache_control_;
+    std::optional<time_t> lifetime_;
+};
+
+/// Puts our filters on top of nginx' chains.
+ngx_int_t install_filters(ngx_conf_t* cf);
+
+}  // namespace media

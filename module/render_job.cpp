@@ -1,0 +1,88 @@
+#include "module/render_job.h"
+
+#include <cstring>
+#include <ctime>
+
+#include "core/base/hash.h"
+#include "module/rendition_request.h"
+
+namespace media {
+
+namespace {
+
+// Outcomes that say something about the original; all others say something about us or the moment.
+bool lasting(int status) noexcept {
+    return status == 404 || status == 415 || status == 422;
+}
+
+}  // namespace
+
+void RenderJob::work() noexcept {
+    queue_seconds = std::chrono::duration<double>(Cancellation::Clock::now() - posted).count();
+    source_bytes = source.size();
+    try {
+        if (outcome) {
+            // Only to be stored.
+        } else if (cancellation.should_stop()) {
+            outcome.emplace(Error{504, "the rendition was not begun in time"});
+        } else if (Result<Bytes> original = source.gather(changed); !original) {
+            outcome.emplace(std::move(original).error());
+        } else {
+            outcome.emplace(render({.original = original->view(),
+                                    .rendition = rendition,
+                                    .settings = settings,
+                                    .watermarks = watermarks,
+                                    .cancellation = cancellation}));
+        }
+        store();
+    } catch (...) {
+        outcome.emplace(Error{500, "out of memory"});
+        file.reset();
+    }
+}
+
+void RenderJob::store() noexcept {
+    facts.source_bytes = source_bytes;
+    facts.cache_control_length =
+        static_cast<std::uint8_t>(std::min(freshness.cache_control.size(), sizeof(facts.cache_control)));
+    std::memcpy(facts.cache_control, freshness.cache_control.data(), facts.cache_control_length);
+
+    ByteView body;
+    if (*outcome) {
+        const Encoded& encoded = **outcome;
+        facts.format = static_cast<std::uint8_t>(encoded.format);
+        facts.width = encoded.width;
+        facts.height = encoded.height;
+        facts.pages = encoded.pages;
+        body = encoded.body.view();
+        etag = '"' + hex(sha256(body), 16) + '"';
+    } else {
+        facts.status = static_cast<std::uint16_t>(outcome->error().status);
+        problem = problem_json(outcome->error());
+        body = {reinterpret_cast<const std::uint8_t*>(problem.data()), problem.size()};
+        if (!lasting(facts.status)) {
+            file.reset();
+        }
+    }
+    if (!file || cancellation.cancelled()) {
+        file.reset();
+        return;
+    }
+    auto* by_status = const_cast<ngx_array_t*>(freshness.by_status);
+    const time_t seconds = facts.status == 200 && freshness.stated
+                               ? *freshness.stated
+                               : ngx_http_file_cache_valid(by_status, facts.status);
+    if (seconds <= 0) {
+        file.reset();
+        return;
+    }
+    file->write(facts, body, etag, std::time(nullptr) + seconds, *outcome ? freshness.last_modified : -1);
+}
+
+void RenderJob::complete() noexcept {
+    if (owner != nullptr) {
+        owner->on_rendered(*this);
+    }
+}
+
+}  // namespace media

@@ -1,0 +1,68 @@
+// One rendition as a task for the pool.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/cancellation.h"
+#include "core/picture/render.h"
+#include "module/disk_tier.h"
+#include "module/render_pool.h"
+#include "module/source.h"
+
+namespace media {
+
+class RenditionRequest;
+
+/// How long an answer stays fresh, by status; pure data that a thread may read.
+struct Freshness {
+    const ngx_array_t* by_status = nullptr;  ///< media_cache_valid; lives as long as the configuration
+    std::optional<time_t> stated;            ///< seconds that the origin states for its answer
+    time_t last_modified = -1;
+    std::string cache_control;
+};
+
+/// Everything a rendition needs and everything that comes of it. Made on the loop, worked on in a thread,
+/// read again on the loop. Outlives its request when the client leaves or the deadline passes.
+class RenderJob final : public Task {
+  public:
+    RenderJob(RenditionRequest* requester, Source original, Rendition wanted, const RenderSettings& how,
+              std::chrono::milliseconds time)
+        : owner(requester),
+          source(std::move(original)),
+          rendition(std::move(wanted)),
+          settings(how),
+          cancellation(Cancellation::Clock::now() + time),
+          posted(Cancellation::Clock::now()) {}
+
+    void work() noexcept override;
+    void complete() noexcept override;
+    void cancel() noexcept override { cancellation.cancel(); }
+
+    RenditionRequest* owner;  ///< null once nobody waits; the loop's
+
+    Source source;
+    Rendition rendition;
+    RenderSettings settings;
+    std::vector<std::shared_ptr<Watermark>> watermarks;
+    Cancellation cancellation;
+    Cancellation::Clock::time_point posted;
+    std::optional<CacheFile> file;  ///< where to store the outcome
+    Freshness freshness;
+
+    std::optional<Result<Encoded>> outcome;
+    std::string etag;
+    std::string problem;  ///< the JSON body of a failure
+    StoredFacts facts;
+    std::uint64_t source_bytes = 0;
+    double queue_seconds = 0;
+    bool changed = false;  ///< the original is no longer the one that was asked for
+
+  private:
+    void store() noexcept;
+};
+
+}  // namespace media

@@ -1,0 +1,569 @@
+#include "module/rendition_request.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <utility>
+
+#include "core/rendition/parse.h"
+#include "module/answer.h"
+#include "module/guard.h"
+#include "module/worker.h"
+
+namespace media {
+
+namespace {
+
+constexpr int most_restarts = 3;
+
+// What a step returns while something will call back; no code of nginx' own.
+constexpr ngx_int_t pending = -1000;
+
+constexpr std::array<std::string_view, 7> status_names{"",         "HIT",     "MISS",  "STALE",
+                                                       "UPDATING", "EXPIRED", "BYPASS"};
+
+bool origin_failed(int status) noexcept {
+    return status == 502 || status == 504;
+}
+
+}  // namespace
+
+std::string_view name_of(CacheStatus status) noexcept {
+    return status_names[static_cast<std::size_t>(status)];
+}
+
+ngx_int_t rendition_handler(ngx_http_request_t* r) {
+    auto* request = make_in_pool<RenditionRequest>(r->pool, r);
+    if (request == nullptr) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    ngx_http_set_ctx(r, request, ngx_http_media_module);
+    return request->start();
+}
+
+RenditionRequest::~RenditionRequest() {
+    detach();
+}
+
+RenditionRequest* RenditionRequest::of(const ngx_http_request_t* r) noexcept {
+    if (void* context = ngx_http_get_module_ctx(r, ngx_http_media_module); context != nullptr) {
+        return static_cast<RenditionRequest*>(context);
+    }
+    if (r->internal == 0) {
+        return nullptr;
+    }
+    // A redirect inside nginx clears the contexts; the pool remembers.
+    for (const ngx_pool_cleanup_t* cleanup = r->pool->cleanup; cleanup != nullptr; cleanup = cleanup->next) {
+        if (cleanup->handler == &cleanup_of<RenditionRequest>) {
+            auto* found = static_cast<RenditionRequest*>(cleanup->data);
+            if (found->r_ == r) {
+                return found;
+            }
+        }
+    }
+    return nullptr;
+}
+
+// --- the steps
+// ------------------------------------------------------------------------------------------------------
+
+ngx_int_t RenditionRequest::start() {
+    if ((r_->method & (NGX_HTTP_GET | NGX_HTTP_HEAD)) == 0) {
+        if (const ngx_int_t outcome = ngx_http_discard_request_body(r_); outcome != NGX_OK) {
+            return outcome;
+        }
+        return fail({405, "only GET and HEAD are answered here"});
+    }
+    if (const ngx_int_t outcome = ngx_http_discard_request_body(r_); outcome != NGX_OK) {
+        return outcome;
+    }
+    const ngx_int_t outcome = begin();
+    if (outcome == pending) {
+        r_->main->count++;
+        return NGX_DONE;
+    }
+    return outcome;
+}
+
+ngx_int_t RenditionRequest::begin() {
+    if (const Status status = parse(); !status) {
+        return fail(status.error());
+    }
+    const auto path = path_below_location(r_);
+    if (!path) {
+        return fail({404, "there is no such original"});
+    }
+    const std::string_view below = *path;
+    ngx_str_t base{};
+    if (!evaluate(conf_->root != nullptr ? conf_->root : conf_->pass, base)) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (conf_->root != nullptr) {
+        local_.emplace(r_, view(base), below);
+        auto version = local_->look(r_);
+        if (!version) {
+            return fail(version.error());
+        }
+        version_ = *version;
+    } else {
+        const bool slash = !below.empty() && !view(base).ends_with('/') && !below.starts_with('/');
+        origin_uri_ = copy(r_->pool, std::string{view(base)} + (slash ? "/" : "") + std::string{below});
+        if (origin_uri_.data == nullptr) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+    if (rendition_.original) {
+        return serve_original();
+    }
+    if (local_ && version_.size > conf_->max_source_size) {
+        return fail({413, "the original is larger than allowed"});
+    }
+    return look_up();
+}
+
+Status RenditionRequest::parse() {
+    const Catalogue& catalogue = *main_config(r_)->catalogue;
+    const AutoFormats& preferred = *conf_->auto_formats;
+    auto parsed =
+        parse_query(view(r_->args), {.presets = &catalogue.presets,
+                                     .watermark_names = &catalogue.watermark_names,
+                                     .settings = conf_->settings,
+                                     .presets_only = conf_->presets_only != 0,
+                                     .auto_formats = {preferred.formats.data(), preferred.count},
+                                     .accept = r_->args.len > 0 ? request_header(r_, "accept") : ""});
+    if (!parsed) {
+        return parsed.error();
+    }
+    rendition_ = std::move(*parsed);
+    return Nothing{};
+}
+
+ngx_int_t RenditionRequest::serve_original() {
+    if (conf_->original == 0) {
+        return fail({403, "the original itself is not served here; ask for a rendition"});
+    }
+    if (local_) {
+        const auto file = local_->open(r_);
+        if (!file) {
+            return fail(file.error());
+        }
+        if (!decorate({})) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+        return local_->send(r_);
+    }
+    passing_ = true;
+    ngx_str_t no_arguments = ngx_null_string;
+    return ngx_http_internal_redirect(r_, &origin_uri_, &no_arguments);
+}
+
+ngx_int_t RenditionRequest::look_up() {
+    compose_key();
+    if (conf_->cache == nullptr) {
+        report_.cache = CacheStatus::bypass;
+        return make();
+    }
+    return on_cache(disk_.open(r_, conf_->cache, key_, conf_->cache_lock_timeout));
+}
+
+ngx_int_t RenditionRequest::look_again() {
+    return on_cache(disk_.open(r_, conf_->cache, key_, conf_->cache_lock_timeout));
+}
+
+ngx_int_t RenditionRequest::on_cache(DiskTier::Outcome outcome) {
+    switch (outcome) {
+        case DiskTier::Outcome::hit:
+            report_.cache = CacheStatus::hit;
+            return send_stored();
+        case DiskTier::Outcome::updating:
+            report_.cache = CacheStatus::updating;
+            return send_stored();
+        case DiskTier::Outcome::expired:
+            report_.cache = CacheStatus::expired;
+            expired_ = true;
+            return make();
+        case DiskTier::Outcome::make:
+        case DiskTier::Outcome::bypass:
+            report_.cache = CacheStatus::miss;
+            return make();
+        case DiskTier::Outcome::waiting:
+            r_->write_event_handler = guard<&RenditionRequest::on_cache_event>;
+            r_->read_event_handler = ngx_http_block_reading;
+            return pending;
+        case DiskTier::Outcome::failed:
+            break;
+    }
+    return fail({500, "the cache failed"});
+}
+
+ngx_int_t RenditionRequest::make() {
+    if (local_) {
+        const auto file = local_->open(r_);
+        if (!file) {
+            return fail(file.error());
+        }
+        auto source = Source::local(*file, version_);
+        if (!source) {
+            return fail({503, "too many open files"});
+        }
+        return render(std::move(*source), {.by_status = conf_->cache_valid,
+                                           .stated = std::nullopt,
+                                           .last_modified = version_.modified.tv_sec,
+                                           .cache_control = {}});
+    }
+    capture_ = make_in_pool<OriginCapture>(r_->pool, conf_->max_source_size,
+                                           &RenditionRequest::on_origin_done, static_cast<void*>(this));
+    if (capture_ == nullptr || capture_->start(r_, &origin_uri_) != NGX_OK) {
+        return fail({500, "the origin cannot be asked"});
+    }
+    r_->write_event_handler = ngx_http_request_empty_handler;
+    deadline_ = 0;
+    arm(DiskTier::lease / 2);
+    return pending;
+}
+
+ngx_int_t RenditionRequest::on_origin() {
+    auto source = capture_->take();
+    control_ = capture_->cache_control();
+    Freshness freshness{.by_status = conf_->cache_valid,
+                        .stated = capture_->lifetime(),
+                        .last_modified = capture_->last_modified(),
+                        .cache_control = control_};
+    if (source) {
+        return render(std::move(*source), std::move(freshness));
+    }
+    const Error error = std::move(source).error();
+    const time_t keep = ngx_http_file_cache_valid(conf_->cache_valid, static_cast<ngx_uint_t>(error.status));
+    if (error.status == 404 && disk_.ours() && keep > 0) {
+        // Remembering what is not there is a file write: the pool's work, like every other.
+        auto job = std::make_unique<RenderJob>(this, Source{}, rendition_, *conf_->settings,
+                                               std::chrono::milliseconds{conf_->timeout});
+        job->outcome.emplace(error);
+        job->file = disk_.prepare(r_);
+        job->freshness = {
+            .by_status = conf_->cache_valid, .stated = {}, .last_modified = -1, .cache_control = {}};
+        std::unique_ptr<Task> task = std::move(job);
+        auto* raw = static_cast<RenderJob*>(task.get());
+        if (worker()->pool.post(task)) {
+            job_ = raw;
+            deadline_ = ngx_current_msec + conf_->timeout;
+            arm(conf_->timeout);
+            return pending;
+        }
+    }
+    return fail(error);
+}
+
+ngx_int_t RenditionRequest::render(Source source, Freshness freshness) {
+    auto job = std::make_unique<RenderJob>(this, std::move(source), rendition_, *conf_->settings,
+                                           std::chrono::milliseconds{conf_->timeout});
+    for (const std::string& name : rendition_.watermarks) {
+        const auto known = worker()->watermarks.find(name);
+        if (known == worker()->watermarks.end()) {
+            return fail({500, "a watermark is not available"});
+        }
+        job->watermarks.push_back(known->second);
+    }
+    job->freshness = std::move(freshness);
+    if (disk_.ours()) {
+        job->file = disk_.prepare(r_);
+    }
+    std::unique_ptr<Task> task = std::move(job);
+    auto* raw = static_cast<RenderJob*>(task.get());
+    if (!worker()->pool.post(task)) {
+        return fail({503, "too much work is waiting"});
+    }
+    job_ = raw;
+    r_->write_event_handler = ngx_http_request_empty_handler;
+    r_->read_event_handler = guard<&RenditionRequest::on_client_event>;
+    deadline_ = ngx_current_msec + conf_->timeout;
+    arm(std::min(conf_->timeout, DiskTier::lease / 2));
+    return pending;
+}
+
+void RenditionRequest::on_rendered(RenderJob& job) {
+    job_ = nullptr;
+    job.owner = nullptr;
+    ngx_connection_t* connection = r_->connection;
+    ngx_http_set_log_request(connection->log, r_);
+    finish(conclude(job));
+    ngx_http_run_posted_requests(connection);
+}
+
+ngx_int_t RenditionRequest::conclude(RenderJob& job) {
+    if (timer_.timer_set) {
+        ngx_del_timer(&timer_);
+    }
+    report_.rendered = true;
+    report_.queue_seconds = job.queue_seconds;
+    if (job.changed && restarts_++ < most_restarts) {
+        // The file was replaced between our look at it and the reading: what it is now is what was asked for.
+        if (r_->cache != nullptr) {
+            disk_.release(r_);
+            r_->cache = nullptr;
+        }
+        expired_ = false;
+        return begin();
+    }
+    if (disk_.ours()) {
+        if (job.file) {
+            disk_.publish(r_, std::move(*job.file));
+        } else if (!(expired_ && !*job.outcome && origin_failed(job.outcome->error().status))) {
+            disk_.release(r_);
+        }
+    }
+    if (!*job.outcome) {
+        return fail(job.outcome->error());
+    }
+    encoded_.emplace(std::move(**job.outcome));
+    etag_ = std::move(job.etag);
+    control_ = std::move(job.freshness.cache_control);
+    report_.render_seconds = encoded_->decode_seconds + encoded_->encode_seconds;
+    describe(job.facts, encoded_->body.size());
+    r_->headers_out.last_modified_time = job.freshness.last_modified;
+    return send_fresh();
+}
+
+// --- answers
+// --------------------------------------------------------------------------------------------------------
+
+ngx_int_t RenditionRequest::send_stored() {
+    const ngx_http_cache_t* cache = r_->cache;
+    const StoredFacts& facts = disk_.facts();
+    const off_t length = cache->length - static_cast<off_t>(cache->body_start);
+    if (facts.status != NGX_HTTP_OK) {
+        if (conf_->intercept_errors != 0) {
+            // error_page decides, as for an error that has just happened.
+            return fail({facts.status, "the original cannot be shown"});
+        }
+        if (!set_problem(r_, facts.status, {})) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+        r_->headers_out.content_length_n = length;
+        return vary() ? disk_.send(r_) : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    describe(facts, static_cast<std::uint64_t>(length));
+    if (!set_entity(r_, NGX_HTTP_OK, info(static_cast<Format>(facts.format)).mime, length,
+                    cache->last_modified, view(cache->etag)) ||
+        !decorate(facts.control())) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return disk_.send(r_);
+}
+
+ngx_int_t RenditionRequest::send_fresh() {
+    const Bytes& body = encoded_->body;
+    if (!set_entity(r_, NGX_HTTP_OK, info(encoded_->format).mime, static_cast<off_t>(body.size()),
+                    r_->headers_out.last_modified_time, etag_) ||
+        !decorate(control_)) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return send_memory(r_, body.data(), body.size());
+}
+
+ngx_int_t RenditionRequest::fail(const Error& error) {
+    if (expired_ && origin_failed(error.status)) {
+        expired_ = false;
+        disk_.release(r_);
+        report_.cache = CacheStatus::stale;
+        return send_stored();
+    }
+    if (disk_.ours()) {
+        disk_.release(r_);
+    }
+    if (!vary()) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return send_problem(r_, error, conf_->intercept_errors != 0);
+}
+
+bool RenditionRequest::vary() noexcept {
+    return !rendition_.auto_format || add_header(r_, "Vary", "Accept") != nullptr;
+}
+
+// What a good answer carries because of the query and the origin.
+bool RenditionRequest::decorate(std::string_view cache_control) noexcept {
+    if (!vary()) {
+        return false;
+    }
+    if (!cache_control.empty()) {
+        const ngx_str_t value = copy(r_->pool, cache_control);
+        if (value.data == nullptr || add_header(r_, "Cache-Control", view(value)) == nullptr) {
+            return false;
+        }
+    }
+    if (!rendition_.download.empty()) {
+        const ngx_str_t value = copy(r_->pool, "attachment; filename=\"" + rendition_.download + '"');
+        return value.data != nullptr && add_header(r_, "Content-Disposition", view(value)) != nullptr;
+    }
+    return true;
+}
+
+ngx_int_t RenditionRequest::on_original_header(ngx_http_request_t* r, ngx_http_output_header_filter_pt next,
+                                               ngx_http_output_body_filter_pt next_body) {
+    if (!passing_ || swallows_) {
+        return next(r);
+    }
+    const ngx_uint_t status = r->headers_out.status;
+    if (status == NGX_HTTP_OK || status == NGX_HTTP_PARTIAL_CONTENT || status == NGX_HTTP_NOT_MODIFIED ||
+        status == NGX_HTTP_RANGE_NOT_SATISFIABLE || status == NGX_HTTP_PRECONDITION_FAILED) {
+        if (!decorate({}) || add_header(r, "X-Content-Type-Options", "nosniff") == nullptr) {
+            return NGX_ERROR;
+        }
+        return next(r);
+    }
+    Error error{502, "the origin failed"};
+    if (status == NGX_HTTP_NOT_FOUND || status == 410) {
+        error = {404, "there is no such original"};
+    } else if (status == NGX_HTTP_UNAUTHORIZED || status == NGX_HTTP_FORBIDDEN) {
+        error = {403, "the origin refuses the original"};
+    } else if (status == NGX_HTTP_GATEWAY_TIME_OUT) {
+        error = {504, "the origin did not answer in time"};
+    }
+    swallows_ = true;
+    ngx_http_clean_header(r);
+    const ngx_str_t body = copy(r->pool, problem_json(error));
+    auto* buffer = static_cast<ngx_buf_t*>(ngx_calloc_buf(r->pool));
+    if (body.data == nullptr || buffer == nullptr || !set_problem(r, error.status, view(body))) {
+        return NGX_ERROR;
+    }
+    const ngx_int_t outcome = next(r);
+    if (outcome == NGX_ERROR || outcome > NGX_OK || r->header_only != 0) {
+        return outcome;
+    }
+    buffer->pos = body.data;
+    buffer->last = body.data + body.len;
+    buffer->memory = 1;
+    buffer->last_buf = 1;
+    buffer->last_in_chain = 1;
+    ngx_chain_t chain{buffer, nullptr};
+    return next_body(r, &chain);
+}
+
+// --- the parts
+// ------------------------------------------------------------------------------------------------------
+
+void RenditionRequest::compose_key() {
+    const auto* server =
+        static_cast<const ngx_http_core_srv_conf_t*>(ngx_http_get_module_srv_conf(r_, ngx_http_core_module));
+    key_ = view(server->server_name);
+    key_ += view(local_ ? r_->uri : origin_uri_);
+    key_ += '?';
+    key_ += canonical(rendition_, *conf_->settings);
+    key_ += '#';
+    if (local_) {
+        key_ += version_.text();
+    }
+    key_ += '#';
+    key_ += view(conf_->fingerprint);
+    if (!rendition_.watermarks.empty()) {
+        const Catalogue& catalogue = *main_config(r_)->catalogue;
+        for (const WatermarkSpec& spec : catalogue.watermarks) {
+            if (std::find(rendition_.watermarks.begin(), rendition_.watermarks.end(), spec.name) !=
+                rendition_.watermarks.end()) {
+                key_ += '+' + spec.fingerprint;
+            }
+        }
+    }
+}
+
+void RenditionRequest::describe(const StoredFacts& facts, std::uint64_t bytes) noexcept {
+    report_.described = true;
+    report_.source_bytes = facts.source_bytes;
+    report_.bytes = bytes;
+    report_.format = static_cast<Format>(facts.format);
+    report_.width = facts.width;
+    report_.height = facts.height;
+}
+
+bool RenditionRequest::evaluate(ngx_http_complex_value_t* value, ngx_str_t& text) noexcept {
+    if (ngx_http_complex_value(r_, value, &text) != NGX_OK) {
+        return false;
+    }
+    // Values of variables have no NUL behind them.
+    text = copy(r_->pool, view(text));
+    return text.data != nullptr;
+}
+
+void RenditionRequest::resume(ngx_int_t (RenditionRequest::*step)()) {
+    finish((this->*step)());
+}
+
+void RenditionRequest::finish(ngx_int_t outcome) {
+    if (outcome == pending) {
+        return;
+    }
+    if (timer_.timer_set) {
+        ngx_del_timer(&timer_);
+    }
+    ngx_http_finalize_request(r_, outcome);
+}
+
+void RenditionRequest::detach() noexcept {
+    if (timer_.timer_set) {
+        ngx_del_timer(&timer_);
+    }
+    if (job_ != nullptr) {
+        job_->owner = nullptr;
+        job_->cancel();
+        if (Worker* w = worker()) {
+            const auto dropped = w->pool.withdraw(job_);
+        }
+        job_ = nullptr;
+    }
+}
+
+void RenditionRequest::arm(ngx_msec_t time) {
+    timer_.handler = guard<&RenditionRequest::on_timer>;
+    timer_.data = this;
+    timer_.log = r_->connection->log;
+    ngx_add_timer(&timer_, time);
+}
+
+// --- nginx' callbacks
+// -----------------------------------------------------------------------------------------------
+
+void RenditionRequest::on_cache_event(ngx_http_request_t* r) {
+    of(r)->resume(&RenditionRequest::look_again);
+}
+
+void RenditionRequest::on_origin_event(ngx_http_request_t* r) {
+    of(r)->resume(&RenditionRequest::on_origin);
+}
+
+void RenditionRequest::on_origin_done(void* self) {
+    auto* request = static_cast<RenditionRequest*>(self);
+    request->r_->write_event_handler = guard<&RenditionRequest::on_origin_event>;
+}
+
+// A client that leaves takes its work along while nobody has begun it, or if nobody else could use the
+// outcome.
+void RenditionRequest::on_client_event(ngx_http_request_t* r) {
+    RenditionRequest* request = of(r);
+    if (request->disk_.ours() && worker()->pool.waiting() == 0) {
+        ngx_http_block_reading(r);
+        return;
+    }
+    ngx_http_test_reading(r);
+}
+
+void RenditionRequest::on_timer(ngx_event_t* event) {
+    auto* request = static_cast<RenditionRequest*>(event->data);
+    request->disk_.renew(request->r_);
+    if (request->deadline_ == 0) {
+        request->arm(DiskTier::lease / 2);
+        return;
+    }
+    const auto left = static_cast<ngx_msec_int_t>(request->deadline_ - ngx_current_msec);
+    if (left > 0) {
+        request->arm(std::min(static_cast<ngx_msec_t>(left), DiskTier::lease / 2));
+        return;
+    }
+    ngx_connection_t* connection = request->r_->connection;
+    ngx_http_set_log_request(connection->log, request->r_);
+    request->detach();
+    request->finish(request->fail({504, "the rendition took too long"}));
+    ngx_http_run_posted_requests(connection);
+}
+
+}  // namespace media

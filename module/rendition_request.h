@@ -1,0 +1,118 @@
+// The life of one request for a rendition, from its query to its answer.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "core/rendition/rendition.h"
+#include "module/config.h"
+#include "module/disk_tier.h"
+#include "module/local_original.h"
+#include "module/ngx.h"
+#include "module/origin_capture.h"
+#include "module/render_job.h"
+
+namespace media {
+
+/// How the disk tier took part, as $media_cache_status says it.
+enum class CacheStatus : std::uint8_t { none, hit, miss, stale, updating, expired, bypass };
+std::string_view name_of(CacheStatus status) noexcept;
+
+/// What variables and logs tell about a request.
+struct Report {
+    CacheStatus cache = CacheStatus::none;
+    bool rendered = false;
+    double render_seconds = 0, queue_seconds = 0;
+    bool described = false;  ///< the fields below hold
+    std::uint64_t source_bytes = 0, bytes = 0;
+    Format format = Format::jpeg;
+    int width = 0, height = 0;
+};
+
+/// Lives in its request's pool; all of it belongs to the event loop. Steps return `pending` while something
+/// else will call back, and otherwise what the request is to be finalized with.
+class RenditionRequest {
+  public:
+    explicit RenditionRequest(ngx_http_request_t* r) noexcept : r_(r), conf_(location_config(r)) {}
+    RenditionRequest(const RenditionRequest&) = delete;
+    RenditionRequest& operator=(const RenditionRequest&) = delete;
+    ~RenditionRequest();
+
+    /// The content handler's work; returns as a content handler.
+    ngx_int_t start();
+
+    /// A job's outcome.
+    void on_rendered(RenderJob& job);
+
+    /// The RenditionRequest of a request, also behind an internal redirect; null where there is none.
+    static RenditionRequest* of(const ngx_http_request_t* r) noexcept;
+
+    /// The header of an untouched original that another location sends in our place; an answer that is not a
+    /// file becomes the error that it means for us.
+    ngx_int_t on_original_header(ngx_http_request_t* r, ngx_http_output_header_filter_pt next,
+                                 ngx_http_output_body_filter_pt next_body);
+    /// Whether the body of that answer is dropped, the error having taken its place.
+    bool swallows() const noexcept { return swallows_; }
+
+    const Report& report() const noexcept { return report_; }
+    const std::string& key() const noexcept { return key_; }
+
+  private:
+    ngx_int_t begin();
+    Status parse();
+    ngx_int_t serve_original();
+    ngx_int_t look_up();
+    ngx_int_t on_cache(DiskTier::Outcome outcome);
+    ngx_int_t make();
+    ngx_int_t render(Source source, Freshness freshness);
+    ngx_int_t on_origin();
+    ngx_int_t conclude(RenderJob& job);
+
+    ngx_int_t send_stored();
+    ngx_int_t send_fresh();
+    ngx_int_t fail(const Error& error);
+
+    void compose_key();
+    void describe(const StoredFacts& facts, std::uint64_t bytes) noexcept;
+    bool vary() noexcept;
+    bool decorate(std::string_view cache_control) noexcept;
+    bool evaluate(ngx_http_complex_value_t* value, ngx_str_t& text) noexcept;
+
+    void resume(ngx_int_t (RenditionRequest::*step)());
+    void finish(ngx_int_t outcome);
+    void detach() noexcept;
+    void arm(ngx_msec_t time);
+
+    static void on_cache_event(ngx_http_request_t* r);
+    static void on_origin_event(ngx_http_request_t* r);
+    static void on_client_event(ngx_http_request_t* r);
+    static void on_timer(ngx_event_t* event);
+    static void on_origin_done(void* self);
+    ngx_int_t look_again();
+
+    ngx_http_request_t* r_;
+    const LocationConfig* conf_;
+    Rendition rendition_;
+
+    std::optional<LocalOriginal> local_;
+    FileVersion version_;
+    OriginCapture* capture_ = nullptr;
+    ngx_str_t origin_uri_{};
+
+    std::string key_;
+    DiskTier disk_;
+    RenderJob* job_ = nullptr;  ///< owned by the pool
+    ngx_event_t timer_{};  ///< while work goes on: keeps a retiring worker alive, renews the lease, ends it
+    ngx_msec_t deadline_ = 0;
+
+    std::optional<Encoded> encoded_;  ///< what is being sent
+    std::string etag_;
+    std::string control_;
+    bool expired_ = false;  ///< a stale rendition is at hand
+    int restarts_ = 0;
+    bool passing_ = false;  ///< another location sends the untouched original
+    bool swallows_ = false;
+    Report report_;
+};
+
+}  // namespace media

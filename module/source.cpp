@@ -1,0 +1,88 @@
+#include "module/source.h"
+
+#include <cstring>
+
+namespace media {
+
+std::string FileVersion::text() const {
+    return std::to_string(size) + '-' + std::to_string(modified.tv_sec) + '.' +
+           std::to_string(modified.tv_nsec);
+}
+
+void Source::append(ByteView bytes) {
+    if (pieces_.empty() || pieces_.back().file) {
+        pieces_.emplace_back();
+    }
+    Piece& piece = pieces_.back();
+    piece.bytes.insert(piece.bytes.end(), bytes.begin(), bytes.end());
+    piece.size += bytes.size();
+    size_ += bytes.size();
+}
+
+bool Source::append(int file, off_t offset, std::size_t size) {
+    if (!pieces_.empty()) {
+        Piece& last = pieces_.back();
+        if (last.file && last.source == file && last.offset + static_cast<off_t>(last.size) == offset) {
+            last.size += size;
+            size_ += size;
+            return true;
+        }
+    }
+    Piece piece;
+    piece.file = Descriptor::duplicate(file);
+    piece.source = file;
+    piece.offset = offset;
+    piece.size = size;
+    if (!piece.file) {
+        return false;
+    }
+    pieces_.push_back(std::move(piece));
+    size_ += size;
+    return true;
+}
+
+void Source::reserve(std::size_t size) {
+    if (pieces_.empty()) {
+        pieces_.emplace_back();
+        pieces_.back().bytes.reserve(size);
+    }
+}
+
+std::optional<Source> Source::local(int file, const FileVersion& version) {
+    Source source;
+    if (!source.append(file, 0, static_cast<std::size_t>(version.size))) {
+        return std::nullopt;
+    }
+    source.version_ = version;
+    return source;
+}
+
+Result<Bytes> Source::gather(bool& changed) noexcept {
+    changed = false;
+    Bytes bytes = Bytes::allocate(size_);
+    if (bytes.data() == nullptr) {
+        return Error{503, "out of memory"};
+    }
+    std::size_t at = 0;
+    for (const Piece& piece : pieces_) {
+        if (!piece.file) {
+            std::memcpy(bytes.data() + at, piece.bytes.data(), piece.bytes.size());
+        } else if (!piece.file.read_at(bytes.data() + at, piece.size, piece.offset)) {
+            changed = version_.has_value();
+            return changed ? Error{503, "the original changed while it was read"}
+                           : Error{502, "the origin's answer could not be read"};
+        }
+        at += piece.size;
+    }
+    if (version_) {
+        struct stat about {};
+        if (fstat(pieces_.front().file.get(), &about) != 0 || !(FileVersion::of(about) == *version_)) {
+            changed = true;
+            return Error{503, "the original changed while it was read"};
+        }
+    }
+    pieces_.clear();
+    return bytes;
+}
+
+}  // namespace media

@@ -1,0 +1,95 @@
+// $media_*: what a request's log and headers can tell about its rendition.
+#include "module/variables.h"
+
+#include <array>
+#include <string>
+
+#include "module/guard.h"
+#include "module/rendition_request.h"
+
+namespace media {
+
+namespace {
+
+using Print = std::string (*)(const RenditionRequest&);
+
+std::string seconds(bool known, double value) {
+    if (!known) {
+        return {};
+    }
+    u_char text[NGX_INT_T_LEN + 8];
+    const u_char* end = ngx_sprintf(text, "%.3f", value);
+    return {reinterpret_cast<const char*>(text), static_cast<std::size_t>(end - text)};
+}
+
+std::string number(const Report& report, std::uint64_t value) {
+    return report.described ? std::to_string(value) : std::string{};
+}
+
+struct Variable {
+    ngx_str_t name;
+    Print print;
+};
+
+// The table of variables; module/README.md lists the same.
+const std::array<Variable, 9> variables{{
+    {ngx_string("media_cache_status"),
+     [](const RenditionRequest& q) { return std::string{name_of(q.report().cache)}; }},
+    {ngx_string("media_render_time"),
+     [](const RenditionRequest& q) { return seconds(q.report().rendered, q.report().render_seconds); }},
+    {ngx_string("media_queue_time"),
+     [](const RenditionRequest& q) { return seconds(q.report().rendered, q.report().queue_seconds); }},
+    {ngx_string("media_source_bytes"),
+     [](const RenditionRequest& q) { return number(q.report(), q.report().source_bytes); }},
+    {ngx_string("media_bytes"),
+     [](const RenditionRequest& q) { return number(q.report(), q.report().bytes); }},
+    {ngx_string("media_format"),
+     [](const RenditionRequest& q) {
+         return q.report().described ? std::string{info(q.report().format).name} : std::string{};
+     }},
+    {ngx_string("media_width"),
+     [](const RenditionRequest& q) {
+         return number(q.report(), static_cast<std::uint64_t>(q.report().width));
+     }},
+    {ngx_string("media_height"),
+     [](const RenditionRequest& q) {
+         return number(q.report(), static_cast<std::uint64_t>(q.report().height));
+     }},
+    {ngx_string("media_key"), [](const RenditionRequest& q) { return q.key(); }},
+}};
+
+ngx_int_t get(ngx_http_request_t* r, ngx_http_variable_value_t* value, uintptr_t data) {
+    const RenditionRequest* request = RenditionRequest::of(r);
+    value->not_found = 1;
+    if (request == nullptr) {
+        return NGX_OK;
+    }
+    const std::string text = variables[data].print(*request);
+    const ngx_str_t kept = copy(r->pool, text);
+    if (text.empty() || kept.data == nullptr) {
+        return NGX_OK;
+    }
+    value->valid = 1;
+    value->no_cacheable = 1;
+    value->not_found = 0;
+    value->len = static_cast<unsigned>(kept.len) & 0xfffffffU;
+    value->data = kept.data;
+    return NGX_OK;
+}
+
+}  // namespace
+
+ngx_int_t add_variables(ngx_conf_t* cf) {
+    for (std::size_t i = 0; i < variables.size(); ++i) {
+        ngx_str_t name = variables[i].name;
+        ngx_http_variable_t* variable = ngx_http_add_variable(cf, &name, NGX_HTTP_VAR_NOCACHEABLE);
+        if (variable == nullptr) {
+            return NGX_ERROR;
+        }
+        variable->get_handler = guard<get>;
+        variable->data = i;
+    }
+    return NGX_OK;
+}
+
+}  // namespace media

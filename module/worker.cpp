@@ -1,0 +1,64 @@
+#include "module/worker.h"
+
+#include <memory>
+
+#include "core/picture/engine.h"
+#include "module/config.h"
+#include "module/guard.h"
+
+namespace media {
+
+namespace {
+
+// One process, one worker: nginx forks before it calls start_worker.
+std::unique_ptr<Worker> current;
+
+bool renders() noexcept {
+    return ngx_process == NGX_PROCESS_WORKER || ngx_process == NGX_PROCESS_SINGLE;
+}
+
+}  // namespace
+
+Worker* worker() noexcept {
+    return current.get();
+}
+
+ngx_int_t start_worker(ngx_cycle_t* cycle) {
+    // Also called in the cache manager and the cache loader, which render nothing.
+    auto* main = static_cast<MainConfig*>(ngx_http_cycle_get_module_main_conf(cycle, ngx_http_media_module));
+    if (!renders() || main == nullptr || !main->catalogue->used) {
+        return NGX_OK;
+    }
+    if (const Status status = start_engine(main->catalogue->documents); !status) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "media: %s", status.error().detail.c_str());
+        return NGX_ERROR;
+    }
+    set_buildable_formats(encodable_formats());
+    current = std::make_unique<Worker>();
+    for (const WatermarkSpec& spec : main->catalogue->watermarks) {
+        auto prepared = prepare_watermark(spec);
+        if (!prepared) {
+            ngx_log_error(NGX_LOG_ERR, cycle->log, 0, "media: watermark \"%s\": %s", spec.name.c_str(),
+                          prepared.error().detail.c_str());
+            continue;
+        }
+        current->watermarks.emplace(spec.name, std::move(*prepared));
+    }
+    if (current->pool.start(cycle, static_cast<std::size_t>(main->threads),
+                            static_cast<std::size_t>(main->queue)) != NGX_OK) {
+        current.reset();
+        return NGX_ERROR;
+    }
+    schedule_sweep(cycle, *current);
+    return NGX_OK;
+}
+
+void stop_worker(ngx_cycle_t* /*cycle*/) {
+    if (current) {
+        current->pool.stop();
+        current.reset();
+        stop_engine();
+    }
+}
+
+}  // namespace media

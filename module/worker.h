@@ -1,0 +1,30 @@
+// What one worker process holds while it lives.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "core/picture/watermark.h"
+#include "module/render_pool.h"
+
+namespace media {
+
+struct Worker {
+    RenderPool pool;
+    std::map<std::string, std::shared_ptr<Watermark>, std::less<>> watermarks;
+    ngx_event_t sweep{};
+};
+
+/// This process' worker; null outside of worker processes and where no location serves renditions.
+Worker* worker() noexcept;
+
+/// nginx' hooks.
+ngx_int_t start_worker(ngx_cycle_t* cycle);
+void stop_worker(ngx_cycle_t* cycle);
+
+/// Removes what killed workers left in the caches of `cycle`, in a pool thread, once in a while after the
+/// start.
+void schedule_sweep(ngx_cycle_t* cycle, Worker& worker);
+
+}  // namespace media
