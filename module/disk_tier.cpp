@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "module/guard.h"
+#include "module/worker.h"
 
 namespace media {
 
@@ -142,6 +143,12 @@ DiskTier::Outcome DiskTier::open(ngx_http_request_t* r, ngx_shm_zone_t* zone, st
         cache->lock_age = lease;
         cache->background = 1;  // we may go away in the middle: no alert about that
         cache->body_start = cache->header_start + sizeof(StoredFacts);
+        if (ngx_http_file_cache_create(r) != NGX_OK) {
+            return Outcome::failed;
+        }
+        if (take_hot(r, key)) {
+            return Outcome::hit;
+        }
     }
 
     ngx_http_cache_t* cache = r->cache;
@@ -149,6 +156,7 @@ DiskTier::Outcome DiskTier::open(ngx_http_request_t* r, ngx_shm_zone_t* zone, st
     switch (outcome) {
         case NGX_OK:
             if (read_facts(r)) {
+                keep_hot(r, key);
                 return Outcome::hit;
             }
             ours_ = true;
@@ -175,6 +183,56 @@ DiskTier::Outcome DiskTier::open(ngx_http_request_t* r, ngx_shm_zone_t* zone, st
         default:
             return Outcome::failed;
     }
+}
+
+bool DiskTier::take_hot(ngx_http_request_t* r, std::string_view key) noexcept {
+    ngx_http_cache_t* cache = r->cache;
+    if (cache->exists == 0 || cache->error != 0) {
+        return false;
+    }
+    hot_ = worker()->hot_files.find(cache->key, cache->uniq, key);
+    if (hot_ == nullptr || hot_->valid < ngx_time()) {
+        hot_.reset();
+        return false;
+    }
+    cache->file.fd = hot_->file.get();
+    cache->length = hot_->length;
+    cache->body_start = hot_->body_start;
+    cache->valid_sec = hot_->valid;
+    cache->last_modified = hot_->last_modified;
+    cache->etag = str(hot_->etag);
+    facts_ = hot_->facts;
+    r->cached = 1;
+    return true;
+}
+
+void DiskTier::keep_hot(ngx_http_request_t* r, std::string_view key) {
+    constexpr unsigned often = 3;
+    const ngx_http_cache_t* cache = r->cache;
+    if (cache->node->uses < often) {
+        return;
+    }
+    auto file = std::make_shared<HotFile>();
+    file->file = Descriptor::duplicate(cache->file.fd);
+    if (!file->file) {
+        return;
+    }
+    file->uniq = cache->uniq;
+    file->key = key;
+    file->etag = view(cache->etag);
+    file->length = cache->length;
+    file->body_start = cache->body_start;
+    file->valid = cache->valid_sec;
+    file->last_modified = cache->last_modified;
+    file->facts = facts_;
+    // Entries that the cache loader found on disk come without their inode.
+    ngx_slab_pool_t* shared = cache->file_cache->shpool;
+    ngx_shmtx_lock(&shared->mutex);
+    if (cache->node->uniq == 0 && cache->node->exists != 0) {
+        cache->node->uniq = cache->uniq;
+    }
+    ngx_shmtx_unlock(&shared->mutex);
+    worker()->keep_hot(cache->key, std::move(file));
 }
 
 // nginx leaves an entry "updating" for ever when the worker that renewed it was killed; our lease ends.

@@ -4,30 +4,18 @@
 
 #include <cstdint>
 #include <ctime>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "core/base/result.h"
 #include "core/picture/render.h"
 #include "module/descriptor.h"
+#include "module/hot_files.h"
 #include "module/ngx.h"
+#include "module/stored_facts.h"
 
 namespace media {
-
-/// What is kept beside a body; plain bytes in the cache file, read back by this build only.
-struct StoredFacts {
-    static constexpr std::uint32_t magic_value = 0x31444d4e;  // "NMD1"
-
-    std::uint32_t magic = magic_value;
-    std::uint16_t status = 200;
-    std::uint8_t format = 0;
-    std::uint8_t cache_control_length = 0;
-    std::int32_t width = 0, height = 0, pages = 0;
-    std::uint64_t source_bytes = 0;
-    char cache_control[128] = {};  ///< of the origin, to be passed on
-
-    std::string_view control() const noexcept { return {cache_control, cache_control_length}; }
-};
 
 /// A cache file in the making. The loop prepares it, a thread writes it, the loop publishes it; one that is
 /// not published removes itself.
@@ -90,10 +78,13 @@ class DiskTier {
     void release(ngx_http_request_t* r) noexcept;
 
   private:
+    bool take_hot(ngx_http_request_t* r, std::string_view key) noexcept;
+    void keep_hot(ngx_http_request_t* r, std::string_view key);
     Outcome take_over(ngx_http_request_t* r) noexcept;
     bool read_facts(ngx_http_request_t* r) noexcept;
 
     StoredFacts facts_;
+    std::shared_ptr<const HotFile> hot_;  ///< what the answer is read from, if kept open
     bool ours_ = false;
 };
 

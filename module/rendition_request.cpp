@@ -68,6 +68,7 @@ RenditionRequest* RenditionRequest::of(const ngx_http_request_t* r) noexcept {
 // ------------------------------------------------------------------------------------------------------
 
 ngx_int_t RenditionRequest::start() {
+    r_->cache = nullptr;  // of whatever led here by a redirect inside nginx
     if ((r_->method & (NGX_HTTP_GET | NGX_HTTP_HEAD)) == 0) {
         if (const ngx_int_t outcome = ngx_http_discard_request_body(r_); outcome != NGX_OK) {
             return outcome;

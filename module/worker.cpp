@@ -1,5 +1,8 @@
 #include "module/worker.h"
 
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <memory>
 
 #include "core/picture/engine.h"
@@ -17,7 +20,28 @@ bool renders() noexcept {
     return ngx_process == NGX_PROCESS_WORKER || ngx_process == NGX_PROCESS_SINGLE;
 }
 
+// How many cache files a worker keeps open: few beside its connections.
+std::size_t hot_limit(const ngx_cycle_t* cycle) noexcept {
+    rlimit files{};
+    const std::size_t most = getrlimit(RLIMIT_NOFILE, &files) == 0 ? files.rlim_cur : 1024;
+    const std::size_t spare = most > cycle->connection_n ? most - cycle->connection_n : 0;
+    return std::min<std::size_t>(spare / 4, 1024);
+}
+
+void on_tidy(ngx_event_t* event) {
+    if (Worker* here = worker(); here != nullptr && here->hot_files.tidy(ngx_current_msec)) {
+        ngx_add_timer(event, HotFiles::idle_time / 4);
+    }
+}
+
 }  // namespace
+
+void Worker::keep_hot(const u_char* key, std::shared_ptr<HotFile> file) {
+    hot_files.add(key, std::move(file));
+    if (!tidy.timer_set) {
+        ngx_add_timer(&tidy, HotFiles::idle_time / 4);
+    }
+}
 
 Worker* worker() noexcept {
     return current.get();
@@ -49,6 +73,11 @@ ngx_int_t start_worker(ngx_cycle_t* cycle) {
         current.reset();
         return NGX_ERROR;
     }
+    current->hot_files.start(hot_limit(cycle));
+    current->tidy.handler = guard<on_tidy>;
+    current->tidy.data = current.get();
+    current->tidy.log = cycle->log;
+    current->tidy.cancelable = 1;
     schedule_sweep(cycle, *current);
     return NGX_OK;
 }

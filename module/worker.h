@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/picture/watermark.h"
+#include "module/hot_files.h"
 #include "module/render_pool.h"
 
 namespace media {
@@ -13,7 +14,12 @@ namespace media {
 struct Worker {
     RenderPool pool;
     std::map<std::string, std::shared_ptr<Watermark>, std::less<>> watermarks;
+    HotFiles hot_files;
     ngx_event_t sweep{};
+    ngx_event_t tidy{};
+
+    /// Keeps a cache file open for the next hits, and closes it when they stop.
+    void keep_hot(const u_char* key, std::shared_ptr<HotFile> file);
 };
 
 /// This process' worker; null outside of worker processes and where no location serves renditions.
