@@ -60,7 +60,7 @@ Pages choose_pages(const Rendition& rendition, const Source& source, Format form
     if (wanted > 1 && !several) {
         fail(400, std::string(info(format).name) + " holds one page only", "n");
     }
-    return {wanted, rendition.pages.has_value()};
+    return {wanted, rendition.pages.has_value() && *rendition.pages != all_pages};
 }
 
 }  // namespace media

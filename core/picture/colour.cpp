@@ -101,6 +101,11 @@ Colour::Colour(const VImage& header) {
 
 VImage Colour::prepare(VImage image) const {
     const VipsInterpretation space = image.guess_interpretation();
+    // With more bands than colours and alpha, nothing says which of them is alpha, if any.
+    const int colours = space == VIPS_INTERPRETATION_CMYK ? 4 : image.bands() < 3 ? 1 : 3;
+    if (image.bands() > colours + 1) {
+        image = first_bands(image, colours);
+    }
     if (space != image.interpretation()) {
         image = image.copy(VImage::option()->set("interpretation", space));
     }

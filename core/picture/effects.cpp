@@ -34,6 +34,23 @@ VImage with_contrast(const VImage& image, double contrast) {
     return image.maplut(table.image());
 }
 
+// Above this, a picture is blurred at a smaller size: there is nothing left in it that needs more pixels, and
+// the work no longer grows with sigma.
+constexpr double largest_sigma = 10;
+
+VImage blurred(const VImage& image, double sigma, const Cancellation& cancellation) {
+    const double factor = std::min(sigma / largest_sigma, std::min(image.width(), image.height()) / 4.0);
+    if (factor < 2) {
+        return image.gaussblur(sigma);
+    }
+    const double width = std::max(1.0, std::round(image.width() / factor));
+    const double height = std::max(1.0, std::round(image.height() / factor));
+    const VImage small =
+        image.resize(width / image.width(), VImage::option()->set("vscale", height / image.height()));
+    return to_memory(to_memory(small, cancellation).gaussblur(sigma / factor), cancellation, 256)
+        .resize(image.width() / width, VImage::option()->set("vscale", image.height() / height));
+}
+
 VImage modulated(VImage image, const Rendition& rendition) {
     const bool gray = image.bands() < 3;
     const bool turned = rendition.saturation != 1 || rendition.hue != 0;
@@ -55,7 +72,12 @@ bool has_effects(const Rendition& rendition) {
            rendition.contrast != 1 || rendition.gray || rendition.blur || rendition.sharpen;
 }
 
-VImage with_effects(VImage image, const Rendition& rendition) {
+int effect_lines(const Rendition& rendition) {
+    // A blur looks at about twice sigma to either side.
+    return std::clamp(static_cast<int>(8 * rendition.blur.value_or(0)), 16, 160);
+}
+
+VImage with_effects(VImage image, const Rendition& rendition, const Cancellation& cancellation) {
     const bool has_alpha = image.bands() == 2 || image.bands() == 4;
     const int colours = image.bands() < 3 ? 1 : 3;
     VImage alpha;
@@ -74,9 +96,7 @@ VImage with_effects(VImage image, const Rendition& rendition) {
         if (has_alpha) {
             // What is transparent must not bleed.
             const VipsInterpretation space = image.interpretation();
-            image = image.bandjoin(alpha)
-                        .premultiply()
-                        .gaussblur(*rendition.blur)
+            image = blurred(image.bandjoin(alpha).premultiply(), *rendition.blur, cancellation)
                         .unpremultiply()
                         .rint()
                         .cast(VIPS_FORMAT_UCHAR);
@@ -85,7 +105,7 @@ VImage with_effects(VImage image, const Rendition& rendition) {
             alpha = image.extract_band(last);
             image = image.extract_band(0, VImage::option()->set("n", last));
         } else {
-            image = image.gaussblur(*rendition.blur);
+            image = blurred(image, *rendition.blur, cancellation);
         }
     }
     if (rendition.sharpen) {

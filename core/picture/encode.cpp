@@ -8,6 +8,7 @@
 
 #include "core/picture/failure.h"
 #include "core/picture/stop_guard.h"
+#include "core/picture/webp.h"
 
 namespace media {
 
@@ -47,9 +48,9 @@ Saver saver_of(Format format) {
 
 // Nanoseconds for a pixel, of encoders that run to their end once begun. Measured on photographs, and rounded
 // down: only what surely fails is refused. By effort.
-constexpr std::array<double, 10> avif_cost = {35, 130, 250, 500, 1200, 1500, 2500, 4000, 6000, 9000};
-constexpr std::array<double, 7> webp_cost = {15, 20, 25, 55, 60, 70, 100};
-constexpr std::array<double, 10> jxl_cost = {20, 20, 25, 45, 60, 100, 200, 400, 1500, 4000};
+constexpr std::array<double, 10> avif_cost = {35, 130, 200, 400, 1000, 1500, 3500, 5000, 7000, 10000};
+constexpr std::array<double, 7> webp_cost = {15, 20, 25, 50, 55, 65, 100};
+constexpr std::array<double, 10> jxl_cost = {40, 40, 40, 40, 45, 80, 100, 120, 1200, 2000};
 
 template <std::size_t N>
 double at_effort(const std::array<double, N>& costs, int effort) {
@@ -91,6 +92,8 @@ VOption* arguments_of(const EncodeOptions& options, int quality) {
                 ->set("lossless", options.lossless)
                 ->set("effort", options.effort)
                 ->set("bitdepth", 8)
+                ->set("subsample_mode",
+                      options.lossless ? VIPS_FOREIGN_SUBSAMPLE_OFF : VIPS_FOREIGN_SUBSAMPLE_AUTO)
                 ->set("compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1);
         case Format::gif:
             return arguments->set("effort", 3);
@@ -123,6 +126,9 @@ Bytes encode_once(const VImage& image, const EncodeOptions& options, int quality
     Bytes bytes(area->data, area->length, g_free);
     area->free_fn = nullptr;
     vips_area_unref(area);
+    if (options.format == Format::webp && !options.metadata) {
+        strip_webp(bytes);
+    }
     return bytes;
 }
 

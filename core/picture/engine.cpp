@@ -5,6 +5,8 @@
 #include <mutex>
 #include <string>
 #include <vips/vips8>
+
+// Does not include what it needs.
 #include <vips/vector.h>
 
 #include "core/rendition/parse.h"

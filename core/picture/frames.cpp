@@ -105,19 +105,20 @@ class Maker {
     void trim() {
         const Box box = stored_box();
         const Loaded loaded = place(source_.load({.page = first_, .pages = pages_}), box, 1, 1, pages_);
-        std::vector<double> border;
+        std::vector<std::uint8_t> border;
         Box found;
         for (int page = 0; page < pages_; ++page) {
-            VImage image = to_memory(page_of(loaded, page), task_.cancellation);
-            if (pages_ == 1) {
+            const VImage image = to_memory(page_of(loaded, page), task_.cancellation);
+            if (pages_ == 1 && !source_.vector()) {
                 decoded_ = image;
             }
-            image = to_memory(colour_.finish(colour_.prepare(image)), task_.cancellation);
+            const Pixels pixels(to_memory(colour_.finish(colour_.prepare(image)), task_.cancellation));
             if (border.empty()) {
                 const Box corner = before(layout_.turn, {0, 0, 1, 1}, size_of(box));
-                border = image.getpoint(corner.x, corner.y);
+                const std::uint8_t* pixel = pixels.row(corner.y) + corner.x * pixels.bands();
+                border.assign(pixel, pixel + pixels.bands());
             }
-            found = around(found, trim_box(image, *task_.rendition.trim, border, task_.cancellation));
+            found = around(found, trim_box(pixels, *task_.rendition.trim, border, task_.cancellation));
         }
         if (found.width <= 0 || found.height <= 0) {
             found = {0, 0, box.width, box.height};
@@ -198,9 +199,14 @@ class Maker {
                      static_cast<double>(page_height) / stored.height, pages_);
     }
 
-    static VImage page_of(const Loaded& loaded, int page) {
+    VImage page_of(const Loaded& loaded, int page) const {
         Box box = loaded.box;
-        box.y += page * loaded.page_height;
+        const int top = page * loaded.page_height;
+        const int unread = page == 0 ? 0 : top - loaded.page_height + box.y + box.height;
+        box.y += top;
+        if (box.y > unread && !decoded_) {
+            skip_lines(loaded.image, unread, box.y, task_.cancellation);
+        }
         return part(loaded.image, box);
     }
 
@@ -239,7 +245,8 @@ class Maker {
     Pixels finished(VImage image) const {
         const Rendition& rendition = task_.rendition;
         if (has_effects(rendition)) {
-            image = to_memory(with_effects(image, rendition), task_.cancellation);
+            image = to_memory(with_effects(image, rendition, task_.cancellation), task_.cancellation,
+                              effect_lines(rendition));
         }
         Pixels pixels(image);
         const bool transparency = info(format_).alpha;

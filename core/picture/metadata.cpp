@@ -1,6 +1,11 @@
 #include "core/picture/metadata.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <string_view>
+#include <vector>
+
+#include "core/picture/exif.h"
 
 namespace media {
 
@@ -13,11 +18,13 @@ bool name_character(char c) {
            c == '-' || c == '.' || c == ':';
 }
 
-bool keeps_exif(std::string_view field, Strip strip) {
-    if (!field.starts_with("exif-") || field == "exif-ifd0-Orientation" || field.starts_with("exif-ifd1-")) {
+// libvips shows EXIF both as a block and as one field for each entry, and writes what either of them has.
+bool keeps_field(std::string_view field, Strip strip) {
+    if (!field.starts_with("exif-ifd") || field == "exif-ifd0-Orientation" ||
+        field.starts_with("exif-ifd1-")) {
         return false;
     }
-    // The third directory is that of GPS. A maker's note is opaque and may hold a place as well.
+    // The third directory is that of GPS.
     return strip != Strip::gps || !(field.starts_with("exif-ifd3-") || field == "exif-ifd2-MakerNote");
 }
 
@@ -29,6 +36,28 @@ void copy_field(const VImage& from, const char* field, VImage& to) {
     }
 }
 
+bool keep_exif(const VImage& header, Strip strip, VImage& image) {
+    if (header.get_typeof(VIPS_META_EXIF_NAME) == 0) {
+        return false;
+    }
+    std::size_t size = 0;
+    const auto* data = static_cast<const std::uint8_t*>(header.get_blob(VIPS_META_EXIF_NAME, &size));
+    std::vector<std::uint8_t> block(data, data + size);
+    if (!edit_exif(block, strip == Strip::gps)) {
+        return false;
+    }
+    vips_image_set_blob_copy(image.get_image(), VIPS_META_EXIF_NAME, block.data(), block.size());
+    char** const fields = vips_image_get_fields(header.get_image());
+    for (char** field = fields; field != nullptr && *field != nullptr; ++field) {
+        if (keeps_field(*field, strip)) {
+            copy_field(header, *field, image);
+        }
+    }
+    g_strfreev(fields);
+    image.set(VIPS_META_ORIENTATION, 1);
+    return true;
+}
+
 std::string text_of(const VImage& image, const char* field) {
     std::size_t size = 0;
     const void* data = image.get_blob(field, &size);
@@ -37,6 +66,33 @@ std::string text_of(const VImage& image, const char* field) {
 
 void set_text(VImage& image, const char* field, const std::string& text) {
     vips_image_set_blob_copy(image.get_image(), field, text.data(), text.size());
+}
+
+struct Name {
+    std::size_t begin = 0, end = 0;
+};
+
+// The first name in which a place is spoken of. Besides `exif:GPS...`, drones write `GpsLatitude`,
+// `GpsLongtitude` and the like under prefixes of their own.
+Name place_name(const std::string& text) {
+    std::string lower = text;
+    std::transform(lower.begin(), lower.end(), lower.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    std::size_t at = std::string::npos;
+    for (const std::string_view word : {"gps", "latitude", "longitude", "longtitude"}) {
+        at = std::min(at, lower.find(word));
+    }
+    if (at == std::string::npos) {
+        return {};
+    }
+    Name name{at, at};
+    while (name.begin > 0 && name_character(text[name.begin - 1])) {
+        --name.begin;
+    }
+    while (name.end < text.size() && name_character(text[name.end])) {
+        ++name.end;
+    }
+    return name;
 }
 
 // The picture has been turned upright.
@@ -56,16 +112,8 @@ std::string xmp_upright(std::string xmp) {
 
 std::string xmp_without_gps(const std::string& xmp) {
     std::string text = xmp;
-    for (std::size_t at = text.find(":GPS"); at != std::string::npos; at = text.find(":GPS")) {
-        std::size_t begin = at;
-        while (begin > 0 && name_character(text[begin - 1])) {
-            --begin;
-        }
-        std::size_t end = at + 1;
-        while (end < text.size() && name_character(text[end])) {
-            ++end;
-        }
-        const std::string name = text.substr(begin, end - begin);
+    for (Name name = place_name(text); name.begin != name.end; name = place_name(text)) {
+        const auto [begin, end] = name;
         if (begin > 0 && text[begin - 1] == '<') {
             // An element: with all that is in it.
             const std::size_t close = text.find('>', end);
@@ -74,7 +122,7 @@ std::string xmp_without_gps(const std::string& xmp) {
             }
             std::size_t after = close + 1;
             if (text[close - 1] != '/') {
-                const std::size_t tail = text.find("</" + name, close);
+                const std::size_t tail = text.find("</" + text.substr(begin, end - begin), close);
                 after = tail == std::string::npos ? tail : text.find('>', tail);
                 if (after == std::string::npos) {
                     return {};
@@ -93,27 +141,19 @@ std::string xmp_without_gps(const std::string& xmp) {
             return {};
         }
     }
-    // Named or written in another way (UTF-16, other prefixes): better none at all than a place.
-    const bool plain = text.find("<") != std::string::npos && text.find('\0') == std::string::npos;
-    return plain && text.find("GPS") == std::string::npos ? text : std::string{};
+    // In another encoding (UTF-16) nothing would have been found: better none at all than a place.
+    const bool plain = text.find('<') != std::string::npos && text.find('\0') == std::string::npos;
+    return plain ? text : std::string{};
 }
 
-void keep_metadata(const VImage& header, Strip strip, VImage& image) {
+bool keep_metadata(const VImage& header, Strip strip, VImage& image) {
     if (strip == Strip::all) {
-        return;
+        return false;
     }
-    char** const fields = vips_image_get_fields(header.get_image());
-    for (char** field = fields; field != nullptr && *field != nullptr; ++field) {
-        if (keeps_exif(*field, strip)) {
-            copy_field(header, *field, image);
-        }
-    }
-    g_strfreev(fields);
-    if (image.get_typeof(VIPS_META_EXIF_NAME) != 0) {
-        image.set(VIPS_META_ORIENTATION, 1);
-    }
+    bool any = keep_exif(header, strip, image);
     if (header.get_typeof(VIPS_META_IPTC_NAME) != 0) {
         copy_field(header, VIPS_META_IPTC_NAME, image);
+        any = true;
     }
     if (header.get_typeof(VIPS_META_XMP_NAME) != 0) {
         std::string xmp = xmp_upright(text_of(header, VIPS_META_XMP_NAME));
@@ -122,8 +162,10 @@ void keep_metadata(const VImage& header, Strip strip, VImage& image) {
         }
         if (!xmp.empty()) {
             set_text(image, VIPS_META_XMP_NAME, xmp);
+            any = true;
         }
     }
+    return any;
 }
 
 }  // namespace media

@@ -17,13 +17,12 @@ struct Unref {
     void operator()(void* object) const noexcept { g_object_unref(object); }
 };
 
-// Lines computed at a time. Few enough to be stopped soon and to keep the lines between two stages in the
-// processor's cache, many enough not to compute the overlap of resampling kernels too often.
-constexpr int strip_lines = 16;
+// Lines skipped at a time.
+constexpr int skipped_lines = 16;
 
 }  // namespace
 
-VImage to_memory(const VImage& image, const Cancellation& cancellation) {
+VImage to_memory(const VImage& image, const Cancellation& cancellation, int strip_lines) {
     VipsImage* memory = vips_image_new_memory();
     if (memory == nullptr) {
         throw VError();
@@ -54,6 +53,21 @@ VImage to_memory(const VImage& image, const Cancellation& cancellation) {
         }
     }
     return result;
+}
+
+void skip_lines(const VImage& image, int from, int to, const Cancellation& cancellation) {
+    const std::unique_ptr<VipsRegion, Unref> region(vips_region_new(image.get_image()));
+    if (!region) {
+        throw VError();
+    }
+    for (int top = from; top < to; top += skipped_lines) {
+        check(cancellation);
+        const VipsRect strip{0, top, 1, std::min(skipped_lines, to - top)};
+        if (vips_region_prepare(region.get(), &strip) != 0) {
+            check(cancellation);
+            throw VError();
+        }
+    }
 }
 
 Pixels Pixels::blank(Size size, int bands) {

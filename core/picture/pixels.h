@@ -10,8 +10,14 @@
 namespace media {
 
 /// Computes an image into memory, with its metadata, in the calling thread. Looks at the cancellation before
-/// every strip of lines; throws Failure when told to stop, VError when the pixels cannot be had.
-vips::VImage to_memory(const vips::VImage& image, const Cancellation& cancellation);
+/// every strip of lines; throws Failure when told to stop, VError when the pixels cannot be had. The default
+/// is few enough lines to be stopped soon and to keep those between two stages in the processor's cache;
+/// filters that look far around ask for more, not to compute what overlaps too often.
+vips::VImage to_memory(const vips::VImage& image, const Cancellation& cancellation, int strip_lines = 16);
+
+/// Reads lines `from` to `to` of an image that gives its lines once and in order, a few at a time: libvips
+/// would keep all that it skips in memory.
+void skip_lines(const vips::VImage& image, int from, int to, const Cancellation& cancellation);
 
 /// A finished picture: 8 bits a band; gray, gray + alpha, sRGB or sRGB + alpha; writable in place.
 class Pixels {

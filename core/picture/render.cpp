@@ -30,9 +30,10 @@ std::uint64_t area(Size size) {
     return static_cast<std::uint64_t>(size.width) * static_cast<std::uint64_t>(size.height);
 }
 
-void check_source_size(const Source& source, int pages, const RenderSettings& settings) {
-    // Vectors have no pixels until they are drawn, and are drawn at no more than the limit.
-    if (!source.vector() &&
+void check_source_size(const Source& source, int pages, bool trim, const RenderSettings& settings) {
+    // Vectors have no pixels until they are drawn, and are drawn at no more than the limit; but `trim` looks
+    // at them in their own size.
+    if ((trim || !source.vector()) &&
         area(source.size()) * static_cast<std::uint64_t>(pages) > settings.max_source_pixels) {
         fail(422, "the original has more pixels than are allowed here");
     }
@@ -54,7 +55,6 @@ EncodeOptions encode_options(const RenderTask& task, Format format) {
     options.quality = task.rendition.quality.value_or(task.settings.quality[index]);
     options.effort = task.settings.effort[index];
     options.lossless = task.rendition.lossless;
-    options.metadata = task.rendition.strip != Strip::all;
     options.max_bytes = task.rendition.max_bytes;
     return options;
 }
@@ -102,7 +102,7 @@ Encoded render_or_throw(const RenderTask& task) {
     source.select_page(first);
     const Format format = choose_format(task.rendition, source);
     auto [pages, asked] = choose_pages(task.rendition, source, format, task.settings.max_frames);
-    check_source_size(source, pages, task.settings);
+    check_source_size(source, pages, task.rendition.trim.has_value(), task.settings);
     if (pages > 1 && !source.animated() && !alike(source, first, pages)) {
         if (asked) {
             fail(422, "the pages of the original differ in size");
@@ -111,7 +111,7 @@ Encoded render_or_throw(const RenderTask& task) {
     }
     Layout layout = layout_of(task, source);
     check_animation_size(layout, pages, task.settings);
-    const EncodeOptions options = encode_options(task, format);
+    EncodeOptions options = encode_options(task, format);
     if (!task.rendition.trim) {
         admit(options, layout.geometry.canvas.width, layout.geometry.canvas.height, pages, task.cancellation);
     }
@@ -127,7 +127,7 @@ Encoded render_or_throw(const RenderTask& task) {
     admit(options, encoded.width, encoded.height, pages, task.cancellation);
     VImage image = bare(pixels);
     describe_pages(source, first, pages, encoded.height, image);
-    keep_metadata(source.header(), task.rendition.strip, image);
+    options.metadata = keep_metadata(source.header(), task.rendition.strip, image);
     encoded.body = encode(image, options, task.cancellation);
     encoded.encode_seconds = seconds_since(encode_start);
     return encoded;

@@ -147,7 +147,8 @@ void Source::read_header(int page) {
     VipsImage* const image = header_.get_image();
     size_ = {image->Xsize, vips_image_get_page_height(image)};
     pages_ = paged(format_) ? std::max(1, vips_image_get_n_pages(image)) : 1;
-    alpha_ = vips_image_hasalpha(image) != 0;
+    const int colours = image->Type == VIPS_INTERPRETATION_CMYK ? 4 : image->Bands < 3 ? 1 : 3;
+    alpha_ = image->Bands == colours + 1;
     // The containers of HEIF and JPEG XL say themselves how the picture lies, and their decoders obey.
     const bool upright = format_ == Format::heic || format_ == Format::avif || format_ == Format::jxl;
     orientation_ = upright ? 1 : vips_image_get_orientation(image);

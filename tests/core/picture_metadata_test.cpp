@@ -2,6 +2,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/picture/exif.h"
 #include "core/picture/metadata.h"
 #include "tests/core/picture_fixture.h"
 
@@ -104,6 +105,35 @@ TEST_F(Metadata, TheThumbnailGoes) {
     }
 }
 
+TEST(MetadataTest, DamagedExifIsSeenAndHarmsNothing) {
+    std::vector<std::uint8_t> sound;
+    {
+        vips::VImage image = plain(8, 8, red).copy();
+        image.set("exif-ifd0-Copyright", "Rightsholder");
+        image.set("exif-ifd3-GPSLatitude", "52/1 31/1 0/1");
+        const File file = file_of(image, ".jpg");
+        const vips::VImage back = vips::VImage::new_from_buffer(file.data(), file.size(), "");
+        std::size_t size = 0;
+        const auto* data = static_cast<const std::uint8_t*>(back.get_blob(VIPS_META_EXIF_NAME, &size));
+        sound.assign(data, data + size);
+    }
+    for (std::size_t length = 0; length < sound.size(); ++length) {
+        std::vector<std::uint8_t> cut(sound.begin(), sound.begin() + static_cast<std::ptrdiff_t>(length));
+        edit_exif(cut, true);
+        EXPECT_EQ(cut.size(), length);
+    }
+    std::uint32_t seed = 99;
+    for (int round = 0; round < 20000; ++round) {
+        std::vector<std::uint8_t> hit = sound;
+        for (int i = 0; i < 4; ++i) {
+            seed = seed * 1664525 + 1013904223;
+            hit[(seed >> 8U) % hit.size()] = static_cast<std::uint8_t>(seed >> 24U);
+        }
+        edit_exif(hit, round % 2 == 0);
+    }
+    EXPECT_TRUE(edit_exif(sound, true));
+}
+
 TEST(MetadataTest, XmpWithoutGps) {
     const std::string clean = xmp_without_gps(xmp);
     EXPECT_EQ(clean.find("GPS"), std::string::npos);
@@ -112,11 +142,13 @@ TEST(MetadataTest, XmpWithoutGps) {
     EXPECT_NE(clean.find("Rightsholder"), std::string::npos);
     // What is not understood is dropped as a whole.
     for (const char* odd : {"<a exif:GPSLatitude", "<a exif:GPSLatitude=\"1", "<exif:GPSLatitude>1",
-                            "<a GPS=\"1\"/>", "no xml at all", ""}) {
+                            "<a>GPS</a>", "no xml at all", ""}) {
         EXPECT_EQ(xmp_without_gps(odd), "") << odd;
     }
     EXPECT_EQ(xmp_without_gps("<a exif:GPSAltitude='1/1' b='c'/>"), "<a  b='c'/>");
     EXPECT_EQ(xmp_without_gps("<a><exif:GPSStatus/></a>"), "<a></a>");
+    EXPECT_EQ(xmp_without_gps("<a drone:GpsLatitude=\"1\" x:Longitude=\"2\" x:Altitude=\"3\"/>"),
+              "<a   x:Altitude=\"3\"/>");
 }
 
 }  // namespace

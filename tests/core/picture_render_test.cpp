@@ -223,6 +223,18 @@ TEST_F(Render, Trim) {
         {"opaque border, alpha band", framed(white, red, 4), "trim=10", {80, 40}},
         {"below the threshold", framed({100, 100, 100}, {105, 105, 105}, 3), "trim=10&fm=png", {120, 90}},
         {"uniform", plain(120, 90, red), "trim=10&fm=png", {120, 90}},
+        {"stray pixels",
+         painted(120, 90, 3,
+                 [](int x, int y) {
+                     const bool stray = x % 20 == 3 && y % 20 == 4;
+                     return stray || (x >= 15 && x < 95 && y >= 25 && y < 65) ? red : white;
+                 }),
+         "trim=10&fm=png",
+         {80, 40}},
+        {"one bar across",
+         painted(120, 90, 3, [](int, int y) { return y >= 30 && y < 40 ? red : white; }),
+         "trim=10&fm=png",
+         {120, 10}},
         {"then resized", framed(white, red, 3), "trim=10&w=40&fm=png", {40, 20}},
         {"after crop", framed(white, red, 3), "trim=10&crop=0,0,60,90&fm=png", {45, 40}},
     };
@@ -236,6 +248,9 @@ TEST_F(Render, Filters) {
     const File file = file_of(textured(200, 150), ".png");
     const vips::VImage as_is = picture(file, "");
     const auto deviation = [](const vips::VImage& image) { return image.deviate(); };
+    // A strong blur is made at a smaller size, which must not show.
+    const vips::VImage strong = picture(file, "blur=30");
+    EXPECT_GT(psnr(strong, textured(200, 150).gaussblur(30)), 38);
     EXPECT_LT(deviation(picture(file, "blur=8")), deviation(as_is) * 0.9);
     EXPECT_GT(deviation(picture(file, "con=1.5")), deviation(as_is) * 1.05);
     EXPECT_GT(picture(file, "bri=1.3").avg(), as_is.avg() + 10);
