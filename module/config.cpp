@@ -183,6 +183,16 @@ char* merge_location_config(ngx_conf_t* cf, void* parent, void* child) {
             names.remove_prefix(std::min(end + 1, names.size()));
         }
     }
+    // A block that is part of a location ("if", "limit_except") serves what the location serves.
+    auto* clcf =
+        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+    if (clcf->noname != 0 && clcf->handler == nullptr && conf->root == nullptr && conf->pass == nullptr &&
+        (above->root != nullptr || above->pass != nullptr)) {
+        conf->root = above->root;
+        conf->pass = above->pass;
+        conf->prefix = above->prefix;
+        clcf->handler = guard<rendition_handler>;
+    }
     if (conf->input != nullptr && (conf->root != nullptr || conf->pass != nullptr)) {
         for (const Format document : {Format::svg, Format::pdf}) {
             if (conf->input->has(document)) {

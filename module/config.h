@@ -52,6 +52,7 @@ struct AutoFormats {
 struct LocationConfig {
     ngx_http_complex_value_t* root;
     ngx_http_complex_value_t* pass;
+    std::size_t prefix;  ///< length of the location's prefix, cut off the URI; 0 in a regex location
     ngx_flag_t original;
     ngx_flag_t intercept_errors;
     ngx_flag_t presets_only;

@@ -72,6 +72,7 @@ char* set_source(ngx_conf_t* cf, LocationConfig* conf, ngx_http_complex_value_t*
         return fail();
     }
     clcf->handler = guard<rendition_handler>;
+    conf->prefix = clcf->regex == nullptr ? clcf->name.len : 0;
     main_config(cf)->catalogue->used = true;
     return ok;
 }
@@ -157,6 +158,10 @@ char* set_by_format(ngx_conf_t* cf, std::array<int, format_count>** field, const
         if (equals == std::string_view::npos || !format) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\", expected format=number",
                                &value);
+            return fail();
+        }
+        if ((*table)[static_cast<std::size_t>(*format)] != 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "duplicate format in \"%V\"", &value);
             return fail();
         }
         const auto [low, high] = range(info(*format));

@@ -143,9 +143,6 @@ DiskTier::Outcome DiskTier::open(ngx_http_request_t* r, ngx_shm_zone_t* zone, st
         cache->lock_age = lease;
         cache->background = 1;  // we may go away in the middle: no alert about that
         cache->body_start = cache->header_start + sizeof(StoredFacts);
-        if (ngx_http_file_cache_create(r) != NGX_OK) {
-            return Outcome::failed;
-        }
         if (take_hot(r, key)) {
             return Outcome::hit;
         }
@@ -187,11 +184,19 @@ DiskTier::Outcome DiskTier::open(ngx_http_request_t* r, ngx_shm_zone_t* zone, st
 
 bool DiskTier::take_hot(ngx_http_request_t* r, std::string_view key) noexcept {
     ngx_http_cache_t* cache = r->cache;
-    if (cache->exists == 0 || cache->error != 0) {
+    HotFiles& files = worker()->hot_files;
+    hot_ = files.find(cache->key, key);
+    // The node is looked up here only for what we know already: nginx looks on disk for an entry that the
+    // loader has not come to yet only when it makes the node itself.
+    if (hot_ == nullptr || ngx_http_file_cache_create(r) != NGX_OK) {
         return false;
     }
-    hot_ = worker()->hot_files.find(cache->key, cache->uniq, key);
-    if (hot_ == nullptr || hot_->valid < ngx_time()) {
+    if (cache->exists == 0 || cache->error != 0 || cache->uniq != hot_->uniq) {
+        files.drop(cache->key);
+        hot_.reset();
+        return false;
+    }
+    if (hot_->valid < ngx_time()) {
         hot_.reset();
         return false;
     }

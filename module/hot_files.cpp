@@ -12,20 +12,21 @@ HotFiles::Key key_of(const u_char* bytes) noexcept {
 
 }  // namespace
 
-std::shared_ptr<const HotFile> HotFiles::find(const u_char* key, ngx_file_uniq_t uniq,
-                                              std::string_view full_key) noexcept {
+std::shared_ptr<const HotFile> HotFiles::find(const u_char* key, std::string_view full_key) noexcept {
     const auto place = places_.find(key_of(key));
-    if (place == places_.end()) {
+    if (place == places_.end() || place->second->file->key != full_key) {
         return nullptr;
     }
     const std::shared_ptr<HotFile>& file = place->second->file;
-    if (file->uniq != uniq || file->key != full_key) {
-        erase(place->second);
-        return nullptr;
-    }
     file->used = ngx_current_msec;
     recent_.splice(recent_.begin(), recent_, place->second);
     return file;
+}
+
+void HotFiles::drop(const u_char* key) noexcept {
+    if (const auto place = places_.find(key_of(key)); place != places_.end()) {
+        erase(place->second);
+    }
 }
 
 void HotFiles::add(const u_char* key, std::shared_ptr<HotFile> file) {

@@ -39,9 +39,10 @@ class HotFiles {
     void start(std::size_t limit) noexcept { limit_ = limit; }
     static constexpr ngx_msec_t idle_time = 20'000;
 
-    /// The entry, if its file is still the one with that inode. Stays open while the pointer lives.
-    std::shared_ptr<const HotFile> find(const u_char* key, ngx_file_uniq_t uniq,
-                                        std::string_view full_key) noexcept;
+    /// The entry of a key, which is right if the cache names the same inode for it. Stays open while the
+    /// pointer lives.
+    std::shared_ptr<const HotFile> find(const u_char* key, std::string_view full_key) noexcept;
+    void drop(const u_char* key) noexcept;
 
     void add(const u_char* key, std::shared_ptr<HotFile> file);
 

@@ -21,11 +21,10 @@ bool plain_stat_will_do(const ngx_http_core_loc_conf_t* core) noexcept {
 
 }  // namespace
 
-std::optional<std::string_view> path_below_location(const ngx_http_request_t* r) noexcept {
-    const ngx_http_core_loc_conf_t* core = core_config(r);
+std::optional<std::string_view> path_below_location(const ngx_http_request_t* r,
+                                                    std::size_t prefix) noexcept {
     std::string_view below = view(r->uri);
-    const bool prefixed = core->regex == nullptr && core->noname == 0;
-    below.remove_prefix(prefixed ? std::min<std::size_t>(core->name.len, below.size()) : 1);
+    below.remove_prefix(std::min<std::size_t>(prefix == 0 ? 1 : prefix, below.size()));
     // nginx has resolved dots between slashes; they can be back where the prefix ends inside a segment.
     for (std::size_t at = 0; at != std::string_view::npos;) {
         const std::size_t slash = below.find('/', at);

@@ -11,9 +11,9 @@
 
 namespace media {
 
-/// The part of the URI behind the location's prefix (all of it in a regex location). Nothing where it tries
-/// to leave the folder.
-std::optional<std::string_view> path_below_location(const ngx_http_request_t* r) noexcept;
+/// The part of the URI behind the location's prefix of that length, or behind its first slash. Nothing where
+/// it tries to leave the folder.
+std::optional<std::string_view> path_below_location(const ngx_http_request_t* r, std::size_t prefix) noexcept;
 
 class LocalOriginal {
   public:

@@ -138,7 +138,6 @@ void OriginCapture::on_body(ngx_http_request_t* sr, ngx_chain_t* chain) {
         const bool wanted = status_ == NGX_HTTP_OK && !too_large_ && !broken_ && size > 0;
         if (wanted && static_cast<off_t>(source_.size()) + size > limit_) {
             too_large_ = true;
-            stop(sr);
         } else if (wanted && ngx_buf_in_memory(buffer)) {
             source_.append({buffer->pos, static_cast<std::size_t>(size)});
         } else if (wanted && buffer->in_file != 0) {
@@ -146,6 +145,9 @@ void OriginCapture::on_body(ngx_http_request_t* sr, ngx_chain_t* chain) {
         }
         buffer->pos = buffer->last;
         buffer->file_pos = buffer->file_last;
+        if (too_large_) {
+            stop(sr);
+        }
         complete_ = complete_ || buffer->last_buf != 0 || buffer->last_in_chain != 0;
     }
 }
@@ -153,8 +155,15 @@ void OriginCapture::on_body(ngx_http_request_t* sr, ngx_chain_t* chain) {
 // Makes the upstream give up reading what nobody will look at.
 void OriginCapture::stop(ngx_http_request_t* sr) noexcept {
     source_ = Source{};
-    if (sr->upstream != nullptr && sr->upstream->pipe != nullptr) {
-        sr->upstream->pipe->upstream_error = 1;
+    ngx_http_upstream_t* upstream = sr->upstream;
+    if (upstream == nullptr) {
+        return;
+    }
+    upstream->keepalive = 0;
+    if (upstream->buffering == 0) {
+        upstream->length = 0;
+    } else if (upstream->pipe != nullptr) {
+        upstream->pipe->upstream_error = 1;
     }
 }
 
@@ -193,7 +202,9 @@ Result<Source> OriginCapture::take() {
         default:
             return Error{502, "the origin failed"};
     }
-    if (broken_ || !complete_ || (length_ >= 0 && static_cast<off_t>(source_.size()) != length_)) {
+    // nginx sends nothing at all for an empty file.
+    const bool complete = complete_ || length_ == 0;
+    if (broken_ || !complete || (length_ >= 0 && static_cast<off_t>(source_.size()) != length_)) {
         return Error{502, "the origin's answer ended early"};
     }
     return std::move(source_);

@@ -90,7 +90,7 @@ ngx_int_t RenditionRequest::begin() {
     if (const Status status = parse(); !status) {
         return fail(status.error());
     }
-    const auto path = path_below_location(r_);
+    const auto path = path_below_location(r_, conf_->prefix);
     if (!path) {
         return fail({404, "there is no such original"});
     }
