@@ -411,7 +411,7 @@ void inherit(LocationConfig* parent, LocationConfig* child, std::size_t offset, 
 }  // namespace
 
 #define DIRECTIVE(name, contexts, count, set, level, offset, kind, initial, post) \
-    {ngx_string(name), (contexts) | (count), guard<&set>, level, offset, post},
+    {ngx_string(name), (contexts) | (count), guard<&(set)>, level, offset, post},
 ngx_command_t commands[] = {
 #include "module/directives.inc"
     ngx_null_command};

@@ -43,10 +43,6 @@ ngx_module_t ngx_http_media_module = {
 // an origin reach us as files.
 extern "C" {
 
-extern ngx_module_t* ngx_modules[];
-extern char* ngx_module_names[];
-extern char* ngx_module_order[];
-
 static char this_module[] = "ngx_http_media_module";
 static char next_module[] = "ngx_http_not_modified_filter_module";
 

@@ -99,8 +99,7 @@ void on_sweep(ngx_event_t* event) {
 
 }  // namespace
 
-void schedule_sweep(ngx_cycle_t* cycle, Worker& worker) {
-    auto* main = static_cast<MainConfig*>(ngx_http_cycle_get_module_main_conf(cycle, ngx_http_media_module));
+void schedule_sweep(const ngx_cycle_t* cycle, MainConfig* main, Worker& worker) {
     if (main->caches.nelts == 0) {
         return;
     }

@@ -78,7 +78,7 @@ ngx_int_t start_worker(ngx_cycle_t* cycle) {
     current->tidy.data = current.get();
     current->tidy.log = cycle->log;
     current->tidy.cancelable = 1;
-    schedule_sweep(cycle, *current);
+    schedule_sweep(cycle, main, *current);
     return NGX_OK;
 }
 

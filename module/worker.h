@@ -11,6 +11,8 @@
 
 namespace media {
 
+struct MainConfig;
+
 struct Worker {
     RenderPool pool;
     std::map<std::string, std::shared_ptr<Watermark>, std::less<>> watermarks;
@@ -29,8 +31,8 @@ Worker* worker() noexcept;
 ngx_int_t start_worker(ngx_cycle_t* cycle);
 void stop_worker(ngx_cycle_t* cycle);
 
-/// Removes what killed workers left in the caches of `cycle`, in a pool thread, once in a while after the
+/// Removes what killed workers left in the caches of `main`, in a pool thread, once in a while after the
 /// start.
-void schedule_sweep(ngx_cycle_t* cycle, Worker& worker);
+void schedule_sweep(const ngx_cycle_t* cycle, MainConfig* main, Worker& worker);
 
 }  // namespace media

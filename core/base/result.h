@@ -12,10 +12,10 @@ namespace media {
 template <class T>
 class [[nodiscard]] Result {
   public:
-    Result(T value)
-        : value_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
-    Result(Error error)                                        // NOLINT(google-explicit-constructor)
-        : value_(std::in_place_index<1>, std::move(error)) {}
+    // NOLINTNEXTLINE(google-explicit-constructor): `return value;` is the point
+    Result(T value) : value_(std::in_place_index<0>, std::move(value)) {}
+    // NOLINTNEXTLINE(google-explicit-constructor): `return Error{...};` likewise
+    Result(Error error) : value_(std::in_place_index<1>, std::move(error)) {}
 
     explicit operator bool() const noexcept { return value_.index() == 0; }
 

@@ -78,7 +78,7 @@ void describe_pages(const Source& source, int first, int pages, int page_height,
     }
     image.set("loop", source.loop());
     const std::vector<int>& all = source.delays();
-    if (all.size() >= static_cast<std::size_t>(first + pages)) {
+    if (all.size() >= static_cast<std::size_t>(first) + static_cast<std::size_t>(pages)) {
         image.set("delay", std::vector<int>(all.begin() + first, all.begin() + first + pages));
     }
 }

@@ -7,7 +7,7 @@
 namespace media {
 namespace {
 
-using std::string_view_literals::operator""sv;
+using std::string_view_literals::operator""sv;  // NOLINT(misc-unused-using-decls): used by every literal
 
 constexpr std::string_view xml_space = " \t\r\n";
 

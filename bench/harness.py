@@ -1,0 +1,398 @@
+"""What the benchmark stands on: packages, tools, originals, servers that always end, and a load client."""
+
+import contextlib
+import json
+import math
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+BENCH = pathlib.Path(__file__).resolve().parent
+ROOT = BENCH.parent
+TICK = os.sysconf("SC_CLK_TCK")
+CORES = len(os.sched_getaffinity(0))
+# The bench ends its servers itself; should it be killed, the kernel does.
+ENDS_WITH_US = ["setpriv", "--pdeathsig", "TERM"]
+
+
+def say(text):
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+def scratch_folder():
+    """A place for tools and originals that outlives a run, or a passing one where the checkout is not ours."""
+    folder = ROOT / ".cache" / "bench"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    except OSError:
+        pass
+    return pathlib.Path(tempfile.mkdtemp(prefix="ngx_media-bench-"))
+
+
+# ---- what must be there -------------------------------------------------------------------------------------
+
+PACKAGES = {
+    "g++": "g++",
+    "pkg-config": "pkg-config",
+    "vipsthumbnail": "libvips-tools",
+    "nginx": "nginx",
+    "node": "nodejs",
+    "npm": "npm",
+    "cmake": "cmake",
+    "ninja": "ninja-build",
+}
+FILES = {
+    "/usr/lib/nginx/modules/ngx_http_image_filter_module.so": "libnginx-mod-http-image-filter",
+    "/usr/share/backgrounds/mate/nature": "mate-backgrounds",
+    "/usr/include/vips/vips.h": "libvips-dev",
+    "/usr/share/nginx/src": "nginx-dev",
+    "/usr/include/hwy/highway.h": "libhwy-dev",
+    "/usr/include/openssl/ssl.h": "libssl-dev",
+    "/etc/ssl/certs/ca-certificates.crt": "ca-certificates",
+}
+
+
+def install_missing():
+    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    missing = [package for command, package in PACKAGES.items() if not shutil.which(command, path=path)]
+    missing += [package for file, package in FILES.items() if not os.path.exists(file)]
+    if not missing:
+        return
+    say("installing " + " ".join(missing))
+    root = [] if os.geteuid() == 0 else ["sudo"]
+    if root and not shutil.which("sudo"):
+        sys.exit("bench: install these as root first: " + " ".join(missing))
+    # Debian starts a freshly installed nginx as a service, which would be one more that nobody ends.
+    script = """
+        set -e
+        policy=/usr/sbin/policy-rc.d
+        if [ ! -e $policy ]; then
+            trap "rm -f $policy" EXIT
+            printf '#!/bin/sh\\nexit 101\\n' >$policy
+            chmod 755 $policy
+        fi
+        export DEBIAN_FRONTEND=noninteractive
+        apt-get -qq update
+        apt-get -qq install -y --no-install-recommends "$@"
+    """
+    subprocess.run([*root, "bash", "-c", script, "install", *missing], check=True, stdin=subprocess.DEVNULL,
+                   stdout=sys.stderr)
+
+
+def build_tool(scratch, name, *libraries):
+    source, program = BENCH / f"{name}.cpp", scratch / name
+    if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+        flags = []
+        if libraries:
+            found = subprocess.run(["pkg-config", "--cflags", "--libs", *libraries], check=True, text=True,
+                                   capture_output=True)
+            flags = found.stdout.split()
+        say(f"compiling {name}")
+        subprocess.run(["g++", "-std=c++20", "-O2", str(source), "-o", str(program), *flags], check=True)
+    return program
+
+
+def build_module():
+    build = ROOT / "build"
+    if not (build / "build.ninja").exists():
+        subprocess.run(["cmake", "-S", ROOT, "-B", build, "-G", "Ninja", "-DMEDIA_TESTS=OFF"], check=True,
+                       stdout=sys.stderr)
+    subprocess.run(["cmake", "--build", build, "--target", "ngx_http_media_module"], check=True,
+                   stdout=sys.stderr)
+    return build / "module" / "ngx_http_media_module.so"
+
+
+def install_sharp(scratch):
+    """The newest sharp that this node can load."""
+    home = scratch / "sharp"
+    home.mkdir(exist_ok=True)
+    complaint = ""
+    for version in ("latest", "0.34", "0.33"):
+        if not (home / "node_modules" / "sharp").exists():
+            say(f"installing sharp@{version}")
+            # Install scripts are not needed: sharp brings its binaries as packages.
+            npm = subprocess.run(["npm", "install", "--prefix", home, "--no-audit", "--no-fund",
+                                  "--ignore-scripts", f"sharp@{version}"], capture_output=True, text=True)
+            complaint = npm.stderr.strip()
+        loads = subprocess.run(["node", "-e", "require('sharp')"], cwd=home, stderr=subprocess.DEVNULL)
+        if loads.returncode == 0:
+            return home
+        shutil.rmtree(home / "node_modules", ignore_errors=True)
+    say(f"going on without sharp, which cannot be installed:\n{complaint}")
+    return None
+
+
+# ---- originals ----------------------------------------------------------------------------------------------
+
+def picture_size(path):
+    found = subprocess.run(["vipsheader", path], capture_output=True, text=True)
+    match = re.search(r": (\d+)x(\d+) ", found.stdout)
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def photographs(folder):
+    """(path, megapixels) of every picture that can be read, in a settled order."""
+    found = []
+    for path in sorted(pathlib.Path(folder).rglob("*")):
+        if path.suffix.lower() in (".jpg", ".jpeg", ".png"):
+            size = picture_size(path)
+            if size:
+                found.append((path, size[0] * size[1] / 1e6))
+    return found
+
+
+def make_originals(scratch, folder, wanted=(24, 6, 1), each=3):
+    """{megapixels: [paths]}: JPEGs of 4:2:0 and quality 89, of the photographs that are near the size.
+
+    They are brought to one size, so that the rows compare; only a photograph with at least 7/10 of the pixels
+    is blown up, but for want of any such the largest there is.
+    """
+    jpegs = [p for p in photographs(folder) if p[0].suffix.lower() in (".jpg", ".jpeg")]
+    if not jpegs:
+        sys.exit(f"bench: no JPEG photographs in {folder}")
+    originals = {}
+    for megapixels in wanted:
+        near = sorted((p for p in jpegs if p[1] >= 0.7 * megapixels),
+                      key=lambda p: abs(math.log(p[1] / megapixels)))
+        near = near[:each] or [max(jpegs, key=lambda p: p[1])]
+        width = round(math.sqrt(megapixels * 1e6 * 3 / 2) / 8) * 8
+        height = round(width * 2 / 3)
+        target = scratch / "originals"
+        target.mkdir(exist_ok=True)
+        originals[megapixels] = []
+        for number, (path, _) in enumerate(near):
+            file = target / f"{megapixels}-{number}.jpg"
+            subprocess.run(["vips", "thumbnail", path, f"{file}[Q=89,strip]", str(width), "--height", str(height),
+                            "--crop", "centre", "--size", "both"], check=True)
+            file.chmod(0o644)
+            originals[megapixels].append(file)
+    return originals
+
+
+def make_small_originals(scratch, folder, count=16):
+    """Pictures of up to half a megapixel, for many cheap misses: JPEG, PNG and WebP."""
+    target = scratch / "small"
+    target.mkdir(exist_ok=True)
+    files = []
+    for number, (path, _) in enumerate(photographs(folder)[:count]):
+        suffix = ".png" if path.suffix == ".png" else ".webp" if number % 5 == 4 else ".jpg"
+        file = target / f"{number}{suffix}"
+        subprocess.run(["vips", "thumbnail", path, file, "900", "--height", "600", "--size", "down"], check=True)
+        files.append(file)
+    return files
+
+
+# ---- servers ------------------------------------------------------------------------------------------------
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def status_field(pid, field):
+    with contextlib.suppress(OSError):
+        for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith(field + ":"):
+                return int(line.split()[1])
+    return 0
+
+
+class Server:
+    """A process of ours and its children, as the operating system sees them."""
+
+    def __init__(self, command, port, environment=None, log=None):
+        self.port = port
+        self.process = subprocess.Popen(ENDS_WITH_US + command, stdout=log, stderr=subprocess.STDOUT,
+                                        stdin=subprocess.DEVNULL, start_new_session=True,
+                                        env={**os.environ, **(environment or {})})
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def wait_ready(self, seconds=15):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"server ended at once:\n{self.complaint()}")
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            time.sleep(0.02)
+        raise RuntimeError(f"server does not listen:\n{self.complaint()}")
+
+    def complaint(self):
+        return ""
+
+    def stop(self):
+        for stop in (signal.SIGTERM, signal.SIGKILL):
+            if self.process.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    self.process.send_signal(stop)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(10)
+
+    def pids(self):
+        """Those that do the work."""
+        return [self.process.pid]
+
+    def cpu(self):
+        """Seconds of user and system time of the workers, threads that ended included."""
+        total = 0
+        for pid in self.pids():
+            with contextlib.suppress(OSError):
+                fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                total += int(fields[11]) + int(fields[12])
+        return total / TICK
+
+    def rss(self):
+        return sum(status_field(pid, "VmRSS") for pid in self.pids()) / 1024
+
+    def peak(self):
+        return sum(status_field(pid, "VmHWM") for pid in self.pids()) / 1024
+
+
+class Nginx(Server):
+    """nginx with two workers and a configuration of its own, below a fresh folder."""
+
+    def __init__(self, scratch, http, modules=(), workers=CORES):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="nginx-", dir=scratch))
+        (self.folder / "tmp").mkdir()
+        self.conf = self.folder / "nginx.conf"
+        port = free_port()
+        temporary = "".join(f"    {name}_temp_path tmp/{name};\n"
+                            for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        self.conf.write_text(
+            "".join(f"load_module {module};\n" for module in modules)
+            + ("user root;\n" if os.geteuid() == 0 else "")
+            + f"worker_processes {workers};\npid nginx.pid;\nerror_log error.log warn;\n"
+            + "worker_rlimit_nofile 8192;\nevents { worker_connections 4096; }\n"
+            + "http {\n    include /etc/nginx/mime.types;\n    default_type application/octet-stream;\n"
+            + "    sendfile on;\n    tcp_nopush on;\n    access_log off;\n    keepalive_requests 10000000;\n"
+            + temporary + http.replace("@PORT@", str(port)) + "}\n")
+        self.command = [shutil.which("nginx", path="/usr/sbin:/usr/bin:" + os.environ.get("PATH", "")),
+                        "-p", f"{self.folder}/", "-c", "nginx.conf", "-e", "error.log"]
+        super().__init__(self.command + ["-g", "daemon off;"], port, log=subprocess.DEVNULL)
+        try:
+            self.wait_ready()
+            # The socket listens before the workers run.
+            end = time.monotonic() + 10
+            while len(self.pids()) < workers and time.monotonic() < end:
+                time.sleep(0.01)
+        except BaseException:
+            self.stop()
+            raise
+
+    def complaint(self):
+        with contextlib.suppress(OSError):
+            return (self.folder / "error.log").read_text()[-2000:]
+        return ""
+
+    def children(self):
+        """{pid: title} of all processes of the master."""
+        found = {}
+        with contextlib.suppress(OSError):
+            text = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+            for pid in text.split():
+                with contextlib.suppress(OSError):
+                    found[int(pid)] = pathlib.Path(f"/proc/{pid}/cmdline").read_text().strip("\0 ")
+        return found
+
+    def pids(self):
+        return [pid for pid, title in self.children().items() if "worker process" in title]
+
+    def reload(self):
+        subprocess.run(self.command + ["-s", "reload"], check=True, timeout=20)
+
+    def alerts(self):
+        """Lines of the error log that should not be there."""
+        return [line for line in self.complaint().splitlines()
+                if re.search(r"\[(alert|emerg|crit)\]|exited on signal", line)]
+
+    def stop(self):
+        super().stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Sharp(Server):
+    def __init__(self, home, folder, effort):
+        port = free_port()
+        environment = {"SHARP_HOME": str(home), "WEBP_EFFORT": str(effort)}
+        super().__init__(["node", str(BENCH / "sharp.mjs"), str(folder), str(port)], port, environment,
+                         log=subprocess.DEVNULL)
+        try:
+            self.wait_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+
+# ---- asking -------------------------------------------------------------------------------------------------
+
+def fetch(port, path):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
+        return answer.read()
+
+
+class Load:
+    """The load client, running; result() waits for its report."""
+
+    def __init__(self, program, port, paths, connections=4, **options):
+        command = ENDS_WITH_US + [str(program), "--port", str(port), "--connections", str(connections)]
+        self.bound = 30 + options.get("grace", 30) + options.get("duration", 300)
+        for name, value in options.items():
+            command += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+        self.process = subprocess.Popen(command + list(paths), stdout=subprocess.PIPE, text=True,
+                                        start_new_session=True)
+
+    def result(self):
+        try:
+            out, _ = self.process.communicate(timeout=self.bound)
+        except BaseException:
+            self.process.kill()
+            raise
+        return json.loads(out)
+
+
+# ---- saying what it ran on ----------------------------------------------------------------------------------
+
+def machine():
+    cpu = "unknown CPU"
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            cpu = line.partition(":")[2].strip()
+            break
+    return f"{cpu}, {CORES} cores, Linux {os.uname().release}, load {os.getloadavg()[0]:.2f} at the start"
+
+
+def versions(sharp_home):
+    def first(command, pattern):
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            found = subprocess.run(command, capture_output=True, text=True, timeout=20)
+            match = re.search(pattern, found.stdout + found.stderr)
+            return match[1] if match else "?"
+        return "?"
+
+    parts = [
+        "nginx " + first(["/usr/sbin/nginx", "-v"], r"nginx/(\S+)"),
+        "libvips " + first(["vips", "--version"], r"vips-(\d+\.\d+\.\d+)"),
+        "libgd " + first(["dpkg-query", "-W", "-f=${Version}", "libgd3"], r"([\d.]+)"),
+    ]
+    if sharp_home:
+        script = "const v = require('sharp').versions; console.log(`sharp ${v.sharp} (libvips ${v.vips})`)"
+        found = subprocess.run(["node", "-e", script], cwd=sharp_home, capture_output=True, text=True)
+        parts += [found.stdout.strip(), "node " + first(["node", "--version"], r"v(\S+)")]
+    return ", ".join(parts)

@@ -1,0 +1,427 @@
+"""Measures ngx_media beside its neighbours and prints the tables of bench/README.md.
+
+usage: bench/run [--quick] [--module FILE] [--peers] [--only NAMES] [photographs]
+
+  photographs     a folder of pictures; default: those of Debian's mate-backgrounds
+  --quick         under two minutes, coarser
+  --module FILE   measure this module; default: build it in build/
+  --peers         only the neighbours, without the module
+  --only NAMES    some of hits,misses,latency,reloads,memory
+
+Progress goes to stderr, the tables to stdout.
+"""
+
+import argparse
+import json
+import pathlib
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import time
+
+import harness
+from harness import CORES, Load, Nginx, Sharp, fetch, say
+
+IMAGE_FILTER = "/usr/lib/nginx/modules/ngx_http_image_filter_module.so"
+QUALITY = 80
+WEBP_EFFORT = 2  # the module's default, given to everyone
+CLIENTS = 4
+SMALL_FILE = 1024
+
+
+class Bench:
+    def __init__(self, options):
+        self.quick = options.quick
+        self.scratch = harness.scratch_folder()
+        harness.install_missing()
+        self.load_program = harness.build_tool(self.scratch, "load")
+        self.floor_program = harness.build_tool(self.scratch, "vips_floor", "vips")
+        self.module = None
+        if not options.peers:
+            self.module = pathlib.Path(options.module).resolve() if options.module else harness.build_module()
+        self.sharp_home = harness.install_sharp(self.scratch)
+        say("preparing originals")
+        self.originals = harness.make_originals(self.scratch, options.photographs)
+        self.small = harness.make_small_originals(self.scratch, options.photographs)
+        self.static = self.scratch / "static"
+        self.static.mkdir(exist_ok=True)
+        (self.static / "small.txt").write_bytes(b"x" * (SMALL_FILE - 1) + b"\n")
+
+    # ---- configurations ----
+
+    def media(self, locations, main=""):
+        """nginx with the module."""
+        return Nginx(self.scratch, modules=[self.module], http=f"""
+    media_cache_path cache levels=1:2 keys_zone=media:10m max_size=1g inactive=1d;
+    media_quality jpeg={QUALITY} webp={QUALITY};
+    media_effort webp={WEBP_EFFORT};
+    media_max_source_size 128m;
+    {main}
+    server {{
+        listen 127.0.0.1:@PORT@ backlog=1024;
+        {locations}
+    }}
+""")
+
+    def image_filter(self, locations="", main=""):
+        """nginx with its own image filter."""
+        return Nginx(self.scratch, modules=[IMAGE_FILTER], http=f"""
+    {main}
+    server {{
+        listen 127.0.0.1:@PORT@ backlog=1024;
+        location /img/ {{
+            alias {self.scratch}/originals/;
+            image_filter resize $arg_w -;
+            image_filter_jpeg_quality {QUALITY};
+            image_filter_buffer 128m;
+        }}
+        {locations}
+    }}
+""")
+
+    def load(self, server, paths, **options):
+        return Load(self.load_program, server.port, paths, **options)
+
+    # ---- hits ----
+
+    def hits(self):
+        """A finished rendition from the disk tier, beside the same bytes as a file and from proxy_cache."""
+        original = self.originals[6][0].name
+        (self.static / "origin").mkdir(exist_ok=True)
+        copy = self.static / "origin" / "rendition.jpg"
+        plain = f"""
+        location /static/ {{ alias {self.static}/origin/; }}
+        location /static-opened/ {{ alias {self.static}/origin/; open_file_cache max=100 inactive=1h; }}
+        location /proxied/ {{ proxy_pass http://unix:origin.sock:/; proxy_cache neighbour;
+                              proxy_cache_valid 200 1d; }}
+        location /proxied-opened/ {{ proxy_pass http://unix:origin.sock:/; proxy_cache neighbour;
+                                     proxy_cache_valid 200 1d; open_file_cache max=100 inactive=1h; }}
+    }}
+    server {{
+        listen unix:origin.sock;
+        root {self.static}/origin;
+"""
+        ours = f"""
+        location /media/ {{ media_root {self.scratch}/originals/; media_cache media; }}
+        location /media-opened/ {{ media_root {self.scratch}/originals/; media_cache media;
+                                   open_file_cache max=100 inactive=1h; }}
+"""
+        main = "proxy_cache_path neighbour keys_zone=neighbour:10m;"
+        variants = {"nginx, static file": "/static/rendition.jpg",
+                    "nginx, proxy_cache hit": "/proxied/rendition.jpg",
+                    "nginx, static file, open_file_cache": "/static-opened/rendition.jpg",
+                    "nginx, proxy_cache hit, open_file_cache": "/proxied-opened/rendition.jpg"}
+        with self.media(ours + plain, main) if self.module else self.image_filter(plain, main) as server:
+            if self.module:
+                width = self.width_for(server, original, 20 * 1024)
+                query = f"{original}?w={width}"
+                variants["ngx_media, hit"] = f"/media/{query}"
+                variants["ngx_media, hit, open_file_cache"] = f"/media-opened/{query}"
+                copy.write_bytes(fetch(server.port, f"/media/{query}"))
+            else:
+                copy.write_bytes(self.originals[1][0].read_bytes()[:20 * 1024])
+            copy.chmod(0o644)
+            size = copy.stat().st_size
+            for path in variants.values():
+                if len(fetch(server.port, path)) != size:
+                    raise RuntimeError(f"{path} has not the bytes of the others")
+            seconds, rounds = (0.5, 5) if self.quick else (0.7, 9)
+            cost = {name: [] for name in variants}
+            rate = {name: [] for name in variants}
+            names = list(variants)
+            for turn in range(rounds):
+                for name in names[turn % len(names):] + names[:turn % len(names)]:
+                    before = server.cpu()
+                    report = self.load(server, [variants[name]], connections=8, duration=seconds).result()
+                    check(report, name)
+                    cost[name].append((server.cpu() - before) / report["good"] * 1e6)
+                    rate[name].append(report["good"] / report["seconds"])
+        print(f"### Hits: {size / 1024:.1f} KB from the disk cache, 8 connections kept alive\n")
+        print("Static ÷ this: CPU of a static file over CPU of this row, median of "
+              f"{rounds} alternating rounds; the rows with `open_file_cache` against the static file with it.\n")
+        print("| | CPU µs per request | static ÷ this | requests/s |")
+        print("|---|---|---|---|")
+        for name in names:
+            base = cost["nginx, static file" + (", open_file_cache" if "open_file" in name else "")]
+            ratio = statistics.median(b / c for b, c in zip(base, cost[name]))
+            print(f"| {name} | {statistics.median(cost[name]):.1f} | {ratio:.2f} | "
+                  f"{statistics.median(rate[name]):,.0f} |")
+        print(flush=True)
+
+    @staticmethod
+    def width_for(server, original, size):
+        """The width at which a rendition has about this many bytes."""
+        best = (10**9, 400)
+        for width in range(200, 1000, 25):
+            got = len(fetch(server.port, f"/media/{original}?w={width}"))
+            best = min(best, (abs(got - size), width))
+            if got > size:
+                break
+        return best[1]
+
+    # ---- misses ----
+
+    def misses(self):
+        jobs = [(mp, width, form) for mp in self.originals
+                for width, form in ((400, "jpeg"), (800, "jpeg"), (1600, "jpeg"), (400, "webp"))]
+        seconds, rounds = (0.6, 1) if self.quick else (1.1, 2)
+        results = {}
+        for turn in range(rounds):
+            for number, job in enumerate(jobs):
+                say(f"misses, round {turn + 1}/{rounds}, {number + 1}/{len(jobs)}")
+                for name, measure in self.contestants(job).items():
+                    results.setdefault((job, name), []).append(measure(seconds))
+        sizes = {mp: sum(f.stat().st_size for f in files) / len(files) / 1e6
+                 for mp, files in self.originals.items()}
+        print(f"### Misses: cache off, {CLIENTS} clients, quality {QUALITY}, WebP effort {WEBP_EFFORT}\n")
+        print("Originals: " + ", ".join(f"{mp} MP ({len(self.originals[mp])} × {size:.1f} MB)"
+                                         for mp, size in sizes.items())
+              + ". Floor: libvips' thumbnail and save in a bare loop, one process a core, no server; without and "
+                "with libvips' vector code, which threads cannot use here. p99 of few requests is their slowest. "
+                "1 MP → 1600 is not enlarged; image_filter then sends the original as it is.\n")
+        print("| rendition | | CPU ms | ÷ floor | requests/s | p50 ms | p99 ms | peak RSS MB | bytes |")
+        print("|---|---|---|---|---|---|---|---|---|")
+        for job in jobs:
+            mp, width, form = job
+            label = f"{mp} MP → {width} {form}"
+            floor = statistics.median(r["cpu"] for r in results[job, "floor"])
+            for name in ("floor", "floor, vector code", "ngx_media", "image_filter", "sharp"):
+                rows = results.get((job, name))
+                if not rows:
+                    if name == "image_filter":
+                        print(f"| {label} | {name} | – | – | – | – | – | – | – |")
+                    continue
+                cpu = statistics.median(r["cpu"] for r in rows)
+                middle = {key: statistics.median(r[key] for r in rows) for key in rows[0]}
+                latency = ("– | –" if name.startswith("floor") else f"{middle['p50']:.1f} | {middle['p99']:.1f}")
+                shown = f"**{name}**" if name == "ngx_media" else name
+                print(f"| {label} | {shown} | {cpu:.1f} | {cpu / floor:.2f} | {middle['rps']:.1f} | {latency} | "
+                      f"{middle['peak']:.0f} | {middle['bytes']:,.0f} |")
+        print(flush=True)
+
+    def contestants(self, job):
+        mp, width, form = job
+        files = self.originals[mp]
+        query = f"?w={width}" + ("&fm=webp" if form == "webp" else "")
+        paths = [f"/img/{file.name}{query}" for file in files]
+        found = {"floor": lambda seconds: self.floor(files, width, form, seconds, vectors=0),
+                 "floor, vector code": lambda seconds: self.floor(files, width, form, seconds, vectors=1)}
+        if self.module:
+            location = f"location /img/ {{ media_root {self.scratch}/originals/; }}"
+            found["ngx_media"] = lambda seconds: self.miss(lambda: self.media(location), paths, seconds)
+        if form == "jpeg":
+            found["image_filter"] = lambda seconds: self.miss(self.image_filter, paths, seconds)
+        if self.sharp_home:
+            found["sharp"] = lambda seconds: self.miss(
+                lambda: Sharp(self.sharp_home, self.scratch / "originals", WEBP_EFFORT), paths, seconds)
+        return found
+
+    def floor(self, files, width, form, seconds, vectors):
+        command = [self.floor_program, "--seconds", str(seconds), "--width", str(width), "--format", form,
+                   "--quality", str(QUALITY), "--effort", str(WEBP_EFFORT), "--vectors", str(vectors), *files]
+        loops = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(CORES)]
+        found = [json.loads(loop.communicate(timeout=120)[0]) for loop in loops]
+        return {"cpu": sum(f["cpu"] for f in found) / sum(f["count"] for f in found) * 1000,
+                "rps": sum(f["count"] / f["seconds"] for f in found),
+                "peak": sum(f["peak_kb"] for f in found) / 1024, "bytes": found[0]["bytes"]}
+
+    def miss(self, start, paths, seconds):
+        with start() as server:
+            self.load(server, paths, connections=CLIENTS, requests=2 * len(paths)).result()
+            before = server.cpu()
+            report = self.load(server, paths, connections=CLIENTS, duration=seconds).result()
+            check(report, paths[0])
+            return {"cpu": (server.cpu() - before) / report["good"] * 1000,
+                    "rps": report["good"] / report["seconds"], "p50": report["p50"], "p99": report["p99"],
+                    "peak": server.peak(), "bytes": report["bytes"] / report["good"]}
+
+    # ---- latency beside load ----
+
+    def latency(self):
+        """Small answers while large misses keep the same workers busy."""
+        seconds = 3 if self.quick else 6
+        cached = self.originals[6][0].name
+        static = f"location /static/ {{ alias {self.static}/; }}"
+        heavy = [f"/img/{file.name}?w=400" for file in self.originals[24]]
+        rows = []
+
+        def probe(label, server, rendition, load):
+            fetch(server.port, rendition)
+            misses = None
+            if load:
+                misses = self.load(server, heavy, connections=16, duration=seconds + 1.5, grace=120)
+                time.sleep(1)
+            probes = [self.load(server, [path], connections=2048, rate=50, duration=seconds, grace=90, close=True)
+                      for path in ("/static/small.txt", rendition)]
+            reports = [p.result() for p in probes]
+            for report in reports:
+                check(report, label)
+            row = [label] + [f"{r['p50']:.1f} / {r['p99']:.1f} / {r['max']:.1f}" for r in reports]
+            if misses:
+                report = misses.result()
+                row.append(f"{report['good'] / report['seconds']:.1f}")
+                refused = report["statuses"].get("503", 0)
+                row.append(str(refused))
+            else:
+                row += ["–", "–"]
+            rows.append(row)
+
+        if self.module:
+            locations = static + f"""
+        location /img/ {{ media_root {self.scratch}/originals/; }}
+        location /cached/ {{ media_root {self.scratch}/originals/; media_cache media; }}
+"""
+            queue = f"media_threads {CORES} queue=64;"
+            with self.media(locations, queue) as server:
+                say("latency, ngx_media")
+                probe("ngx_media, idle", server, f"/cached/{cached}?w=400", False)
+                probe("**ngx_media, loaded**", server, f"/cached/{cached}?w=400", True)
+        behind = static + """
+        location /cached/ { proxy_pass http://unix:origin.sock:/img/; proxy_cache neighbour;
+                            proxy_cache_valid 200 1d; }
+    }
+    server {
+        listen unix:origin.sock;
+        location /img/ { alias %s/originals/; image_filter resize $arg_w -;
+                         image_filter_jpeg_quality %d; image_filter_buffer 128m; }
+""" % (self.scratch, QUALITY)
+        with self.image_filter(behind, "proxy_cache_path neighbour keys_zone=neighbour:10m;") as server:
+            say("latency, image_filter")
+            probe("image_filter, idle", server, f"/cached/{cached}?w=400", False)
+            probe("image_filter, loaded", server, f"/cached/{cached}?w=400", True)
+        print("### Small answers beside 24-megapixel misses on 16 connections, same two workers\n")
+        print(f"p50 / p99 / max in ms of 50 requests/s each, on new connections, over {seconds} s, counted from "
+              "the moment each was due. Cached: from our disk cache; for image_filter from `proxy_cache`.\n")
+        print("| | 1 KB static file | cached rendition | misses/s meanwhile | of them 503 |")
+        print("|---|---|---|---|---|")
+        for row in rows:
+            print("| " + " | ".join(row) + " |")
+        print(flush=True)
+
+    # ---- reloads ----
+
+    def reloads(self):
+        if not self.module:
+            return
+        seconds, pause = (6, 0.3) if self.quick else (20, 0.4)
+        say("reloads")
+        hit = f"/cached/{self.originals[6][0].name}?w=400"
+        locations = f"location /cached/ {{ media_root {self.scratch}/originals/; media_cache media; }}"
+        paths = [f"/cached/{file.name}?w={width}&v={{n}}" for file in self.originals[1] + self.originals[6][:1]
+                 for width in (200, 320, 400)]
+        with self.media(locations, f"media_threads {CORES} queue=64;") as server:
+            fetch(server.port, hit)
+            clients = {
+                "misses, kept alive": self.load(server, paths, connections=3, duration=seconds),
+                "misses, a connection each": self.load(server, [p.replace("{n}", "c{n}") for p in paths],
+                                                       connections=3, duration=seconds, close=True),
+                "hits, kept alive": self.load(server, [hit], connections=2, rate=200, duration=seconds),
+                "hits, a connection each": self.load(server, [hit], connections=64, rate=200, duration=seconds,
+                                                     close=True),
+            }
+            count = 0
+            end = time.monotonic() + seconds - 0.5
+            while time.monotonic() < end:
+                server.reload()
+                count += 1
+                time.sleep(pause)
+            reports = {name: client.result() for name, client in clients.items()}
+            end = time.monotonic() + 15
+            while len(server.pids()) > CORES and time.monotonic() < end:
+                time.sleep(0.1)
+            left, alerts = len(server.pids()) - CORES, server.alerts()
+        print(f"### Reloads: {count} times `nginx -s reload` in {seconds} s\n")
+        print("| | requests | failed | why |")
+        print("|---|---|---|---|")
+        for name, report in reports.items():
+            print(f"| {name} | {report['requests']:,} | {report['requests'] - report['good']} | "
+                  f"{why(report) or '–'} |")
+        print(f"\nWorkers of old generations left after the last answer: {left}. "
+              f"Alerts in the error log: {len(alerts)}.")
+        for line in alerts[:5]:
+            print(f"    {line}")
+        print(flush=True)
+
+    # ---- memory ----
+
+    def memory(self):
+        if not self.module:
+            return
+        steps = (100, 500, 1000) if self.quick else (1000, 5000, 10000)
+        chance = random.Random(7)
+        paths = []
+        for _ in range(400):
+            parts = [f"w={chance.randint(40, 320)}"]
+            if chance.random() < 0.5:
+                parts += [f"h={chance.randint(40, 320)}", "fit=" + chance.choice(("cover", "contain", "inside"))]
+            form = chance.choices(("jpeg", "webp", "png", "avif"), (10, 6, 2, 1))[0]
+            parts.append(f"fm={form}")
+            if chance.random() < 0.3:
+                parts.append("wm=logo")
+            paths.append(f"/img/{chance.choice(self.small).name}?" + "&".join(parts))
+        mark = harness.ROOT / "conf" / "watermark.png"
+        location = f"location /img/ {{ media_root {self.scratch}/small/; }}"
+        rows, done = [], 0
+        with self.media(location, f"media_watermark logo {mark} position=se size=25%;") as server:
+            rows.append(("at the start", server.rss(), server.peak(), "–"))
+            for step in steps:
+                say(f"memory, up to {step:,} requests")
+                report = self.load(server, paths[done % 400:] + paths[:done % 400], connections=CLIENTS,
+                                   requests=step - done).result()
+                check(report, "mixed misses")
+                done = step
+                rows.append((f"{step:,}", server.rss(), server.peak(), f"{report['good'] / report['seconds']:.0f}"))
+        print("### Memory over mixed small misses (cache off; JPEG, WebP, PNG, AVIF; fits; watermarks)\n")
+        print("| requests | RSS of the workers MB | peak MB | requests/s |")
+        print("|---|---|---|---|")
+        for label, rss, peak, rate in rows:
+            print(f"| {label} | {rss:.0f} | {peak:.0f} | {rate} |")
+        print(flush=True)
+
+
+def why(report):
+    reasons = {**report["failures"], **({"unfinished": report["unfinished"]} if report["unfinished"] else {})}
+    return ", ".join(f"{count} × {what}" for what, count in reasons.items())
+
+
+def check(report, what):
+    """Figures of requests that failed are no figures; say so aloud."""
+    if report["good"] == 0 or report["good"] < 0.99 * report["requests"]:
+        say(f"{what}: {report['good']} of {report['requests']} answered well ({why(report)})")
+    if report["good"] == 0:
+        raise RuntimeError(f"{what}: nothing was answered well")
+
+
+def main():
+    parts = {"hits": Bench.hits, "misses": Bench.misses, "latency": Bench.latency, "reloads": Bench.reloads,
+             "memory": Bench.memory}
+    if {"-h", "--help"} & set(sys.argv):
+        print(__doc__.strip())
+        return
+    parser = argparse.ArgumentParser(add_help=False, usage=__doc__.partition("usage: ")[2].partition("\n")[0])
+    parser.add_argument("photographs", nargs="?", default="/usr/share/backgrounds/mate")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--module")
+    parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--only", type=lambda text: text.split(","), default=list(parts))
+    options = parser.parse_args()
+    for name in options.only:
+        if name not in parts:
+            parser.error(f"nothing is called {name}")
+    # Whatever hangs, the run ends, and its servers with it.
+    signal.signal(signal.SIGALRM, lambda *_: sys.exit("bench: over time, given up"))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: stopped"))
+    signal.alarm(20 * 60)
+    start = time.monotonic()
+    bench = Bench(options)
+    print(f"{harness.machine()}; {harness.versions(bench.sharp_home)}.\n", flush=True)
+    for name in options.only:
+        say(f"{name} ({time.monotonic() - start:.0f} s so far)")
+        parts[name](bench)
+    say(f"{time.monotonic() - start:.0f} s in all")
+
+
+if __name__ == "__main__":
+    main()
