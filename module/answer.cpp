@@ -27,6 +27,8 @@ bool same_name(const ngx_str_t& name, std::string_view wanted) noexcept {
                            name.len) == 0;
 }
 
+}  // namespace
+
 bool has_error_page(const ngx_http_request_t* r, int status) noexcept {
     const auto* core =
         static_cast<const ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
@@ -37,8 +39,6 @@ bool has_error_page(const ngx_http_request_t* r, int status) noexcept {
     return std::any_of(pages, pages + core->error_pages->nelts,
                        [status](const ngx_http_err_page_t& page) { return page.status == status; });
 }
-
-}  // namespace
 
 ngx_table_elt_t* add_header(ngx_http_request_t* r, std::string_view name, std::string_view value) noexcept {
     auto* field = static_cast<ngx_table_elt_t*>(ngx_list_push(&r->headers_out.headers));
@@ -79,15 +79,16 @@ std::string_view request_header(ngx_http_request_t* r, std::string_view lowcase_
     return all;
 }
 
-std::string_view answer_header(const ngx_http_request_t* r, std::string_view name) noexcept {
-    std::string_view value;
+std::string answer_header(const ngx_http_request_t* r, std::string_view name) {
+    std::string all;
     each_field(r->headers_out.headers, [&](const ngx_table_elt_t& field) {
         if (same_name(field.key, name)) {
-            value = view(field.value);
+            all += (all.empty() ? "" : ", ");
+            all += view(field.value);
         }
-        return !value.empty();
+        return false;
     });
-    return value;
+    return all;
 }
 
 bool set_entity(ngx_http_request_t* r, ngx_uint_t status, std::string_view type, off_t length,

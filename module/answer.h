@@ -1,6 +1,7 @@
 // Header fields and bodies of our own answers.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "core/base/error.h"
@@ -18,8 +19,12 @@ bool set_etag(ngx_http_request_t* r, std::string_view etag) noexcept;
 /// All values of a request header, joined by commas; empty where there is none.
 std::string_view request_header(ngx_http_request_t* r, std::string_view lowcase_name) noexcept;
 
-/// A header field of an answer that was not sent yet, as a subrequest's handler left it.
-std::string_view answer_header(const ngx_http_request_t* r, std::string_view name) noexcept;
+/// All values, joined by commas, of a header field of an answer that was not sent yet, as a subrequest's
+/// handler left it.
+std::string answer_header(const ngx_http_request_t* r, std::string_view name);
+
+/// Whether an error_page of the request's location stands for a status.
+bool has_error_page(const ngx_http_request_t* r, int status) noexcept;
 
 /// Sets status, type, length and validators of a body of `length` bytes. Cheap; no allocation but the tag.
 bool set_entity(ngx_http_request_t* r, ngx_uint_t status, std::string_view type, off_t length,

@@ -32,7 +32,7 @@ Place place_of(const ngx_conf_t* cf) {
             cf->conf_file == nullptr ? 0 : cf->conf_file->line};
 }
 
-ngx_http_complex_value_t* compile(ngx_conf_t* cf, ngx_str_t* text, bool path) {
+ngx_http_complex_value_t* compile(ngx_conf_t* cf, ngx_str_t* text) {
     auto* value =
         static_cast<ngx_http_complex_value_t*>(ngx_pcalloc(cf->pool, sizeof(ngx_http_complex_value_t)));
     if (value == nullptr) {
@@ -42,7 +42,6 @@ ngx_http_complex_value_t* compile(ngx_conf_t* cf, ngx_str_t* text, bool path) {
     compilation.cf = cf;
     compilation.value = text;
     compilation.complex_value = value;
-    compilation.root_prefix = path ? 1 : 0;
     return ngx_http_compile_complex_value(&compilation) == NGX_OK ? value : nullptr;
 }
 
@@ -60,7 +59,7 @@ char* set_source(ngx_conf_t* cf, LocationConfig* conf, ngx_http_complex_value_t*
                            path ? "path" : "URI prefix, it must begin with \"/\",", text, &arguments(cf)[0]);
         return fail();
     }
-    *field = compile(cf, text, path);
+    *field = compile(cf, text);
     if (*field == nullptr) {
         return fail();
     }

@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "core/base/hash.h"
 #include "module/guard.h"
 #include "module/worker.h"
 
@@ -149,7 +150,12 @@ DiskTier::Outcome DiskTier::open(ngx_http_request_t* r, ngx_shm_zone_t* zone, st
     }
 
     ngx_http_cache_t* cache = r->cache;
-    const ngx_int_t outcome = ngx_http_file_cache_open(r);
+    ngx_int_t outcome = ngx_http_file_cache_open(r);
+    if (outcome >= NGX_HTTP_SPECIAL_RESPONSE && cache->wait_time == 0) {
+        // A failure that was left for those who had waited for it: we have not.
+        forget_refusal(r);
+        outcome = ngx_http_file_cache_open(r);
+    }
     switch (outcome) {
         case NGX_OK:
             if (read_facts(r)) {
@@ -160,6 +166,7 @@ DiskTier::Outcome DiskTier::open(ngx_http_request_t* r, ngx_shm_zone_t* zone, st
             return Outcome::make;
         case NGX_AGAIN:
             if (cache->waiting != 0) {
+                ngx_del_timer(&cache->wait_event);  // else nginx keeps a timer that is nearly as soon
                 cache->wait_event.handler = guard<on_wait>;
                 ngx_add_timer(&cache->wait_event, std::min(wait_period, lock_timeout));
             }
@@ -178,6 +185,10 @@ DiskTier::Outcome DiskTier::open(ngx_http_request_t* r, ngx_shm_zone_t* zone, st
             r->cache = nullptr;
             return Outcome::bypass;
         default:
+            if (outcome >= NGX_HTTP_SPECIAL_RESPONSE) {
+                refusal_ = static_cast<int>(outcome);
+                return Outcome::refused;
+            }
             return Outcome::failed;
     }
 }
@@ -307,7 +318,7 @@ CacheFile DiskTier::prepare(ngx_http_request_t* r) {
             ngx_http_get_module_loc_conf(r, ngx_http_core_module));
         file.path_ = view(core->client_body_temp_path->name);
         file.zone_length_ = file.path_.size();
-        file.path_ += "/media" + std::string{suffix};
+        file.path_ += '/' + hex({cache->key, sizeof(cache->key)}) + std::string{suffix};
     } else {
         file.path_ = view(cache->file.name);
         file.zone_length_ = zone->path->name.len;
@@ -332,6 +343,21 @@ void DiskTier::publish(ngx_http_request_t* r, CacheFile file) {
     ngx_http_file_cache_update(r, &temporary);
     file.file_.reset();  // renamed, or removed by nginx where that failed
     ours_ = false;
+}
+
+void DiskTier::refuse(ngx_http_request_t* r, int status) noexcept {
+    r->cache->error = static_cast<ngx_uint_t>(status);
+    r->cache->valid_sec = ngx_time() + 1;
+    release(r);
+}
+
+void DiskTier::forget_refusal(ngx_http_request_t* r) noexcept {
+    ngx_http_cache_t* cache = r->cache;
+    ngx_slab_pool_t* shared = cache->file_cache->shpool;
+    ngx_shmtx_lock(&shared->mutex);
+    cache->node->error = 0;
+    ngx_shmtx_unlock(&shared->mutex);
+    cache->error = 0;
 }
 
 void DiskTier::release(ngx_http_request_t* r) noexcept {

@@ -52,6 +52,7 @@ class DiskTier {
         make,      ///< not there, and ours to make
         bypass,    ///< make it, but do not store it
         waiting,   ///< the request's write handler will be called: open() again
+        refused,   ///< another's attempt has just failed: refusal()
         failed,
     };
 
@@ -74,18 +75,24 @@ class DiskTier {
     CacheFile prepare(ngx_http_request_t* r);
     void publish(ngx_http_request_t* r, CacheFile file);
 
+    /// Gives the place back; whoever waits is told the same status. Nothing is stored.
+    void refuse(ngx_http_request_t* r, int status) noexcept;
+    int refusal() const noexcept { return refusal_; }
+
     /// Gives the place back, nothing stored.
     void release(ngx_http_request_t* r) noexcept;
 
   private:
     bool take_hot(ngx_http_request_t* r, std::string_view key) noexcept;
     void keep_hot(ngx_http_request_t* r, std::string_view key);
+    static void forget_refusal(ngx_http_request_t* r) noexcept;
     Outcome take_over(ngx_http_request_t* r) noexcept;
     bool read_facts(ngx_http_request_t* r) noexcept;
 
     StoredFacts facts_;
     std::shared_ptr<const HotFile> hot_;  ///< what the answer is read from, if kept open
     bool ours_ = false;
+    int refusal_ = 0;
 };
 
 }  // namespace media

@@ -68,4 +68,17 @@ std::optional<time_t> stated_lifetime(std::string_view cache_control, std::strin
     return date == NGX_ERROR ? 0 : std::max<time_t>(date - now, 0);
 }
 
+bool shareable(std::string_view vary) noexcept {
+    while (!vary.empty()) {
+        const std::size_t comma = std::min(vary.find(','), vary.size());
+        const std::string_view name = trimmed(vary.substr(0, comma));
+        vary.remove_prefix(std::min(comma + 1, vary.size()));
+        if (!name.empty() && !same(name, "accept") && !same(name, "accept-encoding") &&
+            !same(name, "origin")) {
+            return false;
+        }
+    }
+    return true;
+}
+
 }  // namespace media

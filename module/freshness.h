@@ -12,4 +12,8 @@ namespace media {
 std::optional<time_t> stated_lifetime(std::string_view cache_control, std::string_view expires,
                                       time_t now) noexcept;
 
+/// Whether a `Vary` still allows one answer to serve all clients, who are told apart by none of the fields
+/// that it names: those that never reach the origin, and Origin, which changes header fields only.
+bool shareable(std::string_view vary) noexcept;
+
 }  // namespace media

@@ -1,5 +1,9 @@
 #include "module/hot_files.h"
 
+#include <sys/stat.h>
+
+#include <iterator>
+
 namespace media {
 
 namespace {
@@ -46,8 +50,14 @@ void HotFiles::add(const u_char* key, std::shared_ptr<HotFile> file) {
 }
 
 bool HotFiles::tidy(ngx_msec_t now) noexcept {
-    while (!recent_.empty() && now - recent_.back().file->used > idle_time) {
-        erase(std::prev(recent_.end()));
+    for (auto place = recent_.begin(); place != recent_.end();) {
+        const auto next = std::next(place);
+        struct stat about {};
+        const bool removed = fstat(place->file->file.get(), &about) != 0 || about.st_nlink == 0;
+        if (removed || now - place->file->used > idle_time) {
+            erase(place);
+        }
+        place = next;
     }
     return !recent_.empty();
 }

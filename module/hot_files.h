@@ -46,7 +46,7 @@ class HotFiles {
 
     void add(const u_char* key, std::shared_ptr<HotFile> file);
 
-    /// Closes what nobody asked for lately; true while some are left.
+    /// Closes what nobody asked for lately, and what was removed from the disk; true while some are left.
     bool tidy(ngx_msec_t now) noexcept;
 
   private:

@@ -24,7 +24,9 @@ bool plain_stat_will_do(const ngx_http_core_loc_conf_t* core) noexcept {
 std::optional<std::string_view> path_below_location(const ngx_http_request_t* r,
                                                     std::size_t prefix) noexcept {
     std::string_view below = view(r->uri);
-    below.remove_prefix(std::min<std::size_t>(prefix == 0 ? 1 : prefix, below.size()));
+    // A rewrite inside the location may have taken its prefix away.
+    const bool prefixed = prefix > 0 && below.starts_with(view(core_config(r)->name));
+    below.remove_prefix(std::min<std::size_t>(prefixed ? prefix : 1, below.size()));
     // nginx has resolved dots between slashes; they can be back where the prefix ends inside a segment.
     for (std::size_t at = 0; at != std::string_view::npos;) {
         const std::size_t slash = below.find('/', at);
@@ -115,6 +117,9 @@ ngx_int_t LocalOriginal::send(ngx_http_request_t* r) {
     if (!set_etag(r, view(etag)) || add_header(r, "X-Content-Type-Options", "nosniff") == nullptr ||
         ngx_http_set_content_type(r) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (r != r->main && version.size == 0) {
+        return ngx_http_send_header(r);
     }
     const ngx_int_t outcome = ngx_http_send_header(r);
     if (outcome == NGX_ERROR || outcome > NGX_OK || r->header_only != 0) {

@@ -30,18 +30,18 @@ bool for_origin(const ngx_table_elt_t& field) noexcept {
 }
 
 ngx_int_t clean_request_headers(ngx_http_request_t* sr) noexcept {
-    const ngx_list_part_t* part = &sr->headers_in.headers.part;
-    ngx_list_t kept;
-    if (ngx_list_init(&kept, sr->pool, 20, sizeof(ngx_table_elt_t)) != NGX_OK) {
+    const ngx_list_part_t first = sr->headers_in.headers.part;
+    ngx_list_t* kept = &sr->headers_in.headers;
+    if (ngx_list_init(kept, sr->pool, 20, sizeof(ngx_table_elt_t)) != NGX_OK) {
         return NGX_ERROR;
     }
-    for (; part != nullptr; part = part->next) {
+    for (const ngx_list_part_t* part = &first; part != nullptr; part = part->next) {
         const auto* fields = static_cast<const ngx_table_elt_t*>(part->elts);
         for (ngx_uint_t i = 0; i < part->nelts; ++i) {
             if (!for_origin(fields[i])) {
                 continue;
             }
-            auto* field = static_cast<ngx_table_elt_t*>(ngx_list_push(&kept));
+            auto* field = static_cast<ngx_table_elt_t*>(ngx_list_push(kept));
             if (field == nullptr) {
                 return NGX_ERROR;
             }
@@ -49,7 +49,6 @@ ngx_int_t clean_request_headers(ngx_http_request_t* sr) noexcept {
         }
     }
     ngx_http_headers_in_t& in = sr->headers_in;
-    in.headers = kept;
     in.range = nullptr;
     in.if_range = nullptr;
     in.if_match = nullptr;
@@ -120,6 +119,9 @@ void OriginCapture::on_header(ngx_http_request_t* sr) {
     last_modified_ = sr->headers_out.last_modified_time;
     cache_control_ = answer_header(sr, "Cache-Control");
     lifetime_ = stated_lifetime(cache_control_, answer_header(sr, "Expires"), ngx_time());
+    if (!answer_header(sr, "Set-Cookie").empty() || !shareable(answer_header(sr, "Vary"))) {
+        lifetime_ = 0;  // one client's answer
+    }
     if (status_ != NGX_HTTP_OK) {
         return;
     }
@@ -172,6 +174,10 @@ ngx_int_t OriginCapture::on_end(ngx_http_request_t* sr, void* data, ngx_int_t ou
     if (outcome == NGX_HTTP_CLIENT_CLOSED_REQUEST) {
         return outcome;
     }
+    if (capture->ended_) {
+        return NGX_OK;  // nginx finalizes one that ended before its turn a second time
+    }
+    capture->ended_ = true;
     if (capture->status_ == 0) {
         capture->status_ = outcome > NGX_OK ? static_cast<ngx_uint_t>(outcome) : sr->headers_out.status;
     }

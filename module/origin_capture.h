@@ -54,6 +54,7 @@ class OriginCapture {
     bool complete_ = false;
     bool too_large_ = false;
     bool broken_ = false;
+    bool ended_ = false;
     time_t last_modified_ = -1;
     std::string cache_control_;
     std::optional<time_t> lifetime_;

@@ -10,9 +10,9 @@ namespace media {
 
 namespace {
 
-// Outcomes that say something about the original; all others say something about us or the moment.
+// Outcomes that say something about the original; the others say something about us or the moment.
 bool lasting(int status) noexcept {
-    return status == 404 || status == 415 || status == 422;
+    return status != 500 && status != 503 && status != 504;
 }
 
 }  // namespace
@@ -43,9 +43,14 @@ void RenderJob::work() noexcept {
 
 void RenderJob::store() noexcept {
     facts.source_bytes = source_bytes;
-    facts.cache_control_length =
-        static_cast<std::uint8_t>(std::min(freshness.cache_control.size(), sizeof(facts.cache_control)));
-    std::memcpy(facts.cache_control, freshness.cache_control.data(), facts.cache_control_length);
+    // What does not fit is cut between two directives.
+    std::string& control = freshness.cache_control;
+    if (control.size() > sizeof(facts.cache_control)) {
+        const std::size_t comma = control.rfind(',', sizeof(facts.cache_control));
+        control.resize(comma == std::string::npos ? 0 : comma);
+    }
+    facts.cache_control_length = static_cast<std::uint8_t>(control.size());
+    std::memcpy(facts.cache_control, control.data(), control.size());
 
     ByteView body;
     if (*outcome) {

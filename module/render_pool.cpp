@@ -114,9 +114,10 @@ std::unique_ptr<Task> RenderPool::withdraw(const Task* task) {
     return found;
 }
 
-std::size_t RenderPool::waiting() {
+bool RenderPool::waits(const Task* task) {
     const std::lock_guard lock{mutex_};
-    return queue_.size();
+    return std::any_of(queue_.begin(), queue_.end(),
+                       [task](const auto& queued) { return queued.get() == task; });
 }
 
 void RenderPool::run() noexcept {

@@ -50,7 +50,8 @@ class RenderPool {
     /// The task back, if no thread has begun it; it will then not complete.
     std::unique_ptr<Task> withdraw(const Task* task);
 
-    std::size_t waiting();
+    /// Whether no thread has begun a task of this pool yet.
+    bool waits(const Task* task);
 
   private:
     void run() noexcept;

@@ -22,6 +22,14 @@ constexpr ngx_int_t pending = -1000;
 constexpr std::array<std::string_view, 7> status_names{"",         "HIT",     "MISS",  "STALE",
                                                        "UPDATING", "EXPIRED", "BYPASS"};
 
+// Servers without a name are told apart by their place in the configuration, which is the same on every node.
+std::size_t ordinal_of(const ngx_http_request_t* r, const ngx_http_core_srv_conf_t* server) noexcept {
+    const auto* main =
+        static_cast<const ngx_http_core_main_conf_t*>(ngx_http_get_module_main_conf(r, ngx_http_core_module));
+    auto* const* all = static_cast<ngx_http_core_srv_conf_t**>(main->servers.elts);
+    return static_cast<std::size_t>(std::find(all, all + main->servers.nelts, server) - all);
+}
+
 bool origin_failed(int status) noexcept {
     return status == 502 || status == 504;
 }
@@ -99,7 +107,16 @@ ngx_int_t RenditionRequest::begin() {
     if (!evaluate(conf_->root != nullptr ? conf_->root : conf_->pass, base)) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+    if (base.len == 0 || (conf_->root == nullptr && base.data[0] != '/')) {
+        ngx_log_error(NGX_LOG_ERR, r_->connection->log, 0, "media: \"%V\" is no %s", &base,
+                      conf_->root != nullptr ? "path of a root" : "URI prefix of an origin");
+        return fail({500, "the location does not say where its originals are"});
+    }
     if (conf_->root != nullptr) {
+        if (ngx_get_full_name(r_->pool, &const_cast<ngx_cycle_t*>(ngx_cycle)->prefix, &base) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+        base_ = view(base);
         local_.emplace(r_, view(base), below);
         auto version = local_->look(r_);
         if (!version) {
@@ -191,6 +208,9 @@ ngx_int_t RenditionRequest::on_cache(DiskTier::Outcome outcome) {
             r_->write_event_handler = guard<&RenditionRequest::on_cache_event>;
             r_->read_event_handler = ngx_http_block_reading;
             return pending;
+        case DiskTier::Outcome::refused:
+            report_.cache = CacheStatus::hit;
+            return fail({disk_.refusal(), "the rendition took too long"});
         case DiskTier::Outcome::failed:
             break;
     }
@@ -235,7 +255,7 @@ ngx_int_t RenditionRequest::on_origin() {
     }
     const Error error = std::move(source).error();
     const time_t keep = ngx_http_file_cache_valid(conf_->cache_valid, static_cast<ngx_uint_t>(error.status));
-    if (error.status == 404 && disk_.ours() && keep > 0) {
+    if (error.status != 504 && disk_.ours() && keep > 0) {
         // Remembering what is not there is a file write: the pool's work, like every other.
         auto job = std::make_unique<RenderJob>(this, Source{}, rendition_, *conf_->settings,
                                                std::chrono::milliseconds{conf_->timeout});
@@ -246,9 +266,7 @@ ngx_int_t RenditionRequest::on_origin() {
         std::unique_ptr<Task> task = std::move(job);
         auto* raw = static_cast<RenderJob*>(task.get());
         if (worker()->pool.post(task)) {
-            job_ = raw;
-            deadline_ = ngx_current_msec + conf_->timeout;
-            arm(conf_->timeout);
+            await(raw);
             return pending;
         }
     }
@@ -274,12 +292,16 @@ ngx_int_t RenditionRequest::render(Source source, Freshness freshness) {
     if (!worker()->pool.post(task)) {
         return fail({503, "too much work is waiting"});
     }
-    job_ = raw;
+    await(raw);
+    return pending;
+}
+
+void RenditionRequest::await(RenderJob* job) noexcept {
+    job_ = job;
     r_->write_event_handler = ngx_http_request_empty_handler;
     r_->read_event_handler = guard<&RenditionRequest::on_client_event>;
     deadline_ = ngx_current_msec + conf_->timeout;
     arm(std::min(conf_->timeout, DiskTier::lease / 2));
-    return pending;
 }
 
 void RenditionRequest::on_rendered(RenderJob& job) {
@@ -287,7 +309,13 @@ void RenditionRequest::on_rendered(RenderJob& job) {
     job.owner = nullptr;
     ngx_connection_t* connection = r_->connection;
     ngx_http_set_log_request(connection->log, r_);
-    finish(conclude(job));
+    ngx_int_t outcome = NGX_HTTP_INTERNAL_SERVER_ERROR;
+    try {
+        outcome = conclude(job);
+    } catch (...) {
+        ngx_log_error(NGX_LOG_ERR, connection->log, 0, "media: out of memory");
+    }
+    finish(outcome);
     ngx_http_run_posted_requests(connection);
 }
 
@@ -309,12 +337,14 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
     if (disk_.ours()) {
         if (job.file) {
             disk_.publish(r_, std::move(*job.file));
-        } else if (!(expired_ && !*job.outcome && origin_failed(job.outcome->error().status))) {
-            disk_.release(r_);
         }
     }
     if (!*job.outcome) {
+        late_ = job.outcome->error().status == 504;
         return fail(job.outcome->error());
+    }
+    if (disk_.ours()) {
+        disk_.release(r_);
     }
     encoded_.emplace(std::move(**job.outcome));
     etag_ = std::move(job.etag);
@@ -370,7 +400,12 @@ ngx_int_t RenditionRequest::fail(const Error& error) {
         return send_stored();
     }
     if (disk_.ours()) {
-        disk_.release(r_);
+        // Those who wait for this rendition would run into the same wall, one after another.
+        if (late_ && !expired_) {
+            disk_.refuse(r_, error.status);
+        } else {
+            disk_.release(r_);
+        }
     }
     if (!vary()) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -421,6 +456,12 @@ ngx_int_t RenditionRequest::on_original_header(ngx_http_request_t* r, ngx_http_o
     } else if (status == NGX_HTTP_GATEWAY_TIME_OUT) {
         error = {504, "the origin did not answer in time"};
     }
+    // The location that was asked decides how its errors look.
+    r->loc_conf = loc_conf_;
+    if (conf_->intercept_errors != 0 && has_error_page(r, error.status)) {
+        passing_ = false;
+        return ngx_http_filter_finalize_request(r, &ngx_http_media_module, error.status);
+    }
     swallows_ = true;
     ngx_http_clean_header(r);
     const ngx_str_t body = copy(r->pool, problem_json(error));
@@ -447,7 +488,16 @@ ngx_int_t RenditionRequest::on_original_header(ngx_http_request_t* r, ngx_http_o
 void RenditionRequest::compose_key() {
     const auto* server =
         static_cast<const ngx_http_core_srv_conf_t*>(ngx_http_get_module_srv_conf(r_, ngx_http_core_module));
-    key_ = view(server->server_name);
+    const bool named = server->server_name.len > 0;
+    key_ = named ? std::string{view(server->server_name)} : ':' + std::to_string(ordinal_of(r_, server));
+    if (!local_) {
+        // The location that asks the origin may tell tenants apart by the name they were called.
+        key_ += '@';
+        key_ += view(r_->headers_in.server);
+    } else if (conf_->root->lengths != nullptr) {
+        key_ += '@';
+        key_ += base_;
+    }
     key_ += view(local_ ? r_->uri : origin_uri_);
     key_ += '?';
     key_ += canonical(rendition_, *conf_->settings);
@@ -487,7 +537,13 @@ bool RenditionRequest::evaluate(ngx_http_complex_value_t* value, ngx_str_t& text
 }
 
 void RenditionRequest::resume(ngx_int_t (RenditionRequest::*step)()) {
-    finish((this->*step)());
+    ngx_int_t outcome = NGX_HTTP_INTERNAL_SERVER_ERROR;
+    try {
+        outcome = (this->*step)();
+    } catch (...) {
+        ngx_log_error(NGX_LOG_ERR, r_->connection->log, 0, "media: out of memory");
+    }
+    finish(outcome);
 }
 
 void RenditionRequest::finish(ngx_int_t outcome) {
@@ -525,6 +581,9 @@ void RenditionRequest::arm(ngx_msec_t time) {
 // -----------------------------------------------------------------------------------------------
 
 void RenditionRequest::on_cache_event(ngx_http_request_t* r) {
+    if (r->aio != 0) {
+        return;  // a thread of nginx' own reads the cache file; what came is the client's next request
+    }
     of(r)->resume(&RenditionRequest::look_again);
 }
 
@@ -541,7 +600,7 @@ void RenditionRequest::on_origin_done(void* self) {
 // outcome.
 void RenditionRequest::on_client_event(ngx_http_request_t* r) {
     RenditionRequest* request = of(r);
-    if (request->disk_.ours() && worker()->pool.waiting() == 0) {
+    if (request->disk_.ours() && !worker()->pool.waits(request->job_)) {
         ngx_http_block_reading(r);
         return;
     }
@@ -563,6 +622,7 @@ void RenditionRequest::on_timer(ngx_event_t* event) {
     ngx_connection_t* connection = request->r_->connection;
     ngx_http_set_log_request(connection->log, request->r_);
     request->detach();
+    request->late_ = true;
     request->finish(request->fail({504, "the rendition took too long"}));
     ngx_http_run_posted_requests(connection);
 }

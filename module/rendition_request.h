@@ -33,7 +33,8 @@ struct Report {
 /// else will call back, and otherwise what the request is to be finalized with.
 class RenditionRequest {
   public:
-    explicit RenditionRequest(ngx_http_request_t* r) noexcept : r_(r), conf_(location_config(r)) {}
+    explicit RenditionRequest(ngx_http_request_t* r) noexcept
+        : r_(r), conf_(location_config(r)), loc_conf_(r->loc_conf) {}
     RenditionRequest(const RenditionRequest&) = delete;
     RenditionRequest& operator=(const RenditionRequest&) = delete;
     ~RenditionRequest();
@@ -80,6 +81,7 @@ class RenditionRequest {
 
     void resume(ngx_int_t (RenditionRequest::*step)());
     void finish(ngx_int_t outcome);
+    void await(RenderJob* job) noexcept;
     void detach() noexcept;
     void arm(ngx_msec_t time);
 
@@ -92,11 +94,13 @@ class RenditionRequest {
 
     ngx_http_request_t* r_;
     const LocationConfig* conf_;
+    void** loc_conf_;  ///< of the location that was asked
     Rendition rendition_;
 
     std::optional<LocalOriginal> local_;
     FileVersion version_;
     OriginCapture* capture_ = nullptr;
+    std::string_view base_;  ///< the evaluated media_root
     ngx_str_t origin_uri_{};
 
     std::string key_;
@@ -109,6 +113,7 @@ class RenditionRequest {
     std::string etag_;
     std::string control_;
     bool expired_ = false;  ///< a stale rendition is at hand
+    bool late_ = false;     ///< the deadline has passed
     int restarts_ = 0;
     bool passing_ = false;  ///< another location sends the untouched original
     bool swallows_ = false;

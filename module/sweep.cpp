@@ -63,10 +63,12 @@ class Sweep final : public Task {
                 continue;
             }
             const std::string path = folder + '/' + std::string{name};
-            if (entry->d_type == DT_DIR && depth < NGX_MAX_PATH_LEVEL) {
+            struct stat about {};
+            const bool unknown = entry->d_type == DT_UNKNOWN && lstat(path.c_str(), &about) == 0;
+            if ((entry->d_type == DT_DIR || (unknown && S_ISDIR(about.st_mode))) &&
+                depth < NGX_MAX_PATH_LEVEL) {
                 visit(path, depth + 1);
             } else if (temporary_name(name)) {
-                struct stat about {};
                 if (lstat(path.c_str(), &about) == 0 &&
                     about.st_mtime + orphaned_after < std::time(nullptr) && unlink(path.c_str()) == 0) {
                     ++removed_;
