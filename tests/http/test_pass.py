@@ -21,6 +21,7 @@ def nginx(make_nginx, origin):
     server = make_nginx(
         origin=origin.port, dead=free_ports(1)[0],
         http="""
+            media_threads 2 queue=100;
             media_cache_path @cache@/media levels=1:2 keys_zone=z:4m;
             proxy_cache_path @cache@/proxy levels=1:2 keys_zone=p:1m use_temp_path=off;
             add_header X-Cache $media_cache_status always;
