@@ -369,6 +369,25 @@ class Load:
 
 # ---- saying what it ran on ----------------------------------------------------------------------------------
 
+class Neighbours:
+    """How much of the machine other programs took meanwhile."""
+
+    def __init__(self):
+        self.start = self.busy()
+
+    @staticmethod
+    def busy():
+        user, nice, system, idle, wait, irq, softirq = map(
+            int, pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:8])
+        ours = sum(os.times()[:4]) * TICK  # ours and that of all who have ended
+        work = user + nice + system + irq + softirq
+        return work - ours, work + idle + wait
+
+    def share(self):
+        (work, total), (work_now, total_now) = self.start, self.busy()
+        return max(0, work_now - work) / max(1, total_now - total)
+
+
 def machine():
     cpu = "unknown CPU"
     for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():

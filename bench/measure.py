@@ -417,9 +417,11 @@ def main():
     start = time.monotonic()
     bench = Bench(options)
     print(f"{harness.machine()}; {harness.versions(bench.sharp_home)}.\n", flush=True)
+    others = harness.Neighbours()
     for name in options.only:
         say(f"{name} ({time.monotonic() - start:.0f} s so far)")
         parts[name](bench)
+    print(f"Other programs took {others.share():.0%} of the machine meanwhile.")
     say(f"{time.monotonic() - start:.0f} s in all")
 
 
