@@ -132,6 +132,7 @@ void* create_location_config(ngx_conf_t* cf) {
     conf->presets_only = NGX_CONF_UNSET;
     conf->cache = static_cast<ngx_shm_zone_t*>(NGX_CONF_UNSET_PTR);
     conf->cache_valid = static_cast<ngx_array_t*>(NGX_CONF_UNSET_PTR);
+    conf->signature = static_cast<SignatureConfig*>(NGX_CONF_UNSET_PTR);
     conf->cache_lock_timeout = NGX_CONF_UNSET_MSEC;
     conf->timeout = NGX_CONF_UNSET_MSEC;
     conf->max_source_size = NGX_CONF_UNSET;
@@ -154,6 +155,20 @@ char* merge_location_config(ngx_conf_t* cf, void* parent, void* child) {
     inherit_pointer(conf->auto_formats, above->auto_formats);
     inherit_pointer(conf->quality, above->quality);
     inherit_pointer(conf->effort, above->effort);
+    ngx_conf_merge_ptr_value(conf->signature, above->signature, nullptr);
+    if (conf->forced_watermark.data == nullptr) {
+        conf->forced_watermark = above->forced_watermark;
+        conf->forced_place = above->forced_place;
+    }
+    if (conf->forced_watermark.len > 0) {
+        const auto& names = main_config(cf)->catalogue->watermark_names;
+        if (std::find(names.begin(), names.end(), view(conf->forced_watermark)) == names.end()) {
+            report(cf, *conf->forced_place,
+                   "unknown watermark \"" + std::string{view(conf->forced_watermark)} +
+                       "\" of \"media_watermark_force\"");
+            return fail();
+        }
+    }
     if (conf->cache == NGX_CONF_UNSET_PTR) {
         conf->cache = above->cache == NGX_CONF_UNSET_PTR ? nullptr : above->cache;
         conf->cache_place = above->cache_place;

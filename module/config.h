@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "core/access/signature.h"
 #include "core/picture/watermark.h"
 #include "core/rendition/parse.h"
 #include "core/rendition/settings.h"
@@ -49,6 +50,12 @@ struct AutoFormats {
     std::size_t count = 0;
 };
 
+/// Keys of media_signature; null in a LocationConfig where it is off.
+struct SignatureConfig {
+    std::vector<SigningKey> keys;
+    bool required = false;
+};
+
 struct LocationConfig {
     ngx_http_complex_value_t* root;
     ngx_http_complex_value_t* pass;
@@ -56,6 +63,9 @@ struct LocationConfig {
     ngx_flag_t original;
     ngx_flag_t intercept_errors;
     ngx_flag_t presets_only;
+    SignatureConfig* signature;  ///< unset: NGX_CONF_UNSET_PTR
+    ngx_str_t forced_watermark;  ///< data null: unset; length 0: off
+    Place* forced_place;
     ngx_shm_zone_t* cache;  ///< null: off
     ngx_array_t* cache_valid;
     ngx_msec_t cache_lock_timeout;

@@ -297,6 +297,63 @@ char* set_watermark(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
     return ok;
 }
 
+char* set_watermark_force(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
+    auto* location = static_cast<LocationConfig*>(conf);
+    if (location->forced_watermark.data != nullptr) {
+        return duplicate;
+    }
+    const ngx_str_t& name = values(cf)[0];
+    location->forced_watermark = copy(cf->pool, view(name) == "off" ? std::string_view{""} : view(name));
+    location->forced_place = make_in_pool<Place>(cf->pool, place_of(cf));
+    return location->forced_watermark.data == nullptr || location->forced_place == nullptr ? fail() : ok;
+}
+
+char* set_signature(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
+    auto* location = static_cast<LocationConfig*>(conf);
+    if (location->signature != NGX_CONF_UNSET_PTR) {
+        return duplicate;
+    }
+    if (values(cf).size() == 1 && view(values(cf)[0]) == "off") {
+        location->signature = nullptr;
+        return ok;
+    }
+    SignatureConfig signature;
+    for (const ngx_str_t& value : values(cf)) {
+        constexpr std::string_view key = "key=";
+        constexpr std::string_view file = "file:";
+        if (view(value) == "required") {
+            signature.required = true;
+            continue;
+        }
+        if (!view(value).starts_with(key)) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"", &value);
+            return fail();
+        }
+        std::string text{view(value).substr(key.size())};
+        if (text.starts_with(file)) {
+            ngx_str_t path = copy(cf->pool, std::string_view{text}.substr(file.size()));
+            if (path.data == nullptr || ngx_conf_full_name(cf->cycle, &path, 1) != NGX_OK) {
+                return fail();
+            }
+            text = std::string{file} + std::string{view(path)};
+        }
+        auto read = read_signing_key(text);
+        if (!read) {
+            // The key itself stays out of the log.
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid key of \"media_signature\": %s",
+                               read.error().detail.c_str());
+            return fail();
+        }
+        signature.keys.push_back(std::move(*read));
+    }
+    if (signature.keys.empty()) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"media_signature\" needs a key");
+        return fail();
+    }
+    location->signature = make_in_pool<SignatureConfig>(cf->pool, std::move(signature));
+    return location->signature == nullptr ? fail() : ok;
+}
+
 char* set_threads(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
     auto* main = static_cast<MainConfig*>(conf);
     if (main->threads != NGX_CONF_UNSET) {

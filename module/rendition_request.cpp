@@ -95,6 +95,9 @@ ngx_int_t RenditionRequest::start() {
 }
 
 ngx_int_t RenditionRequest::begin() {
+    if (const Status status = authorize(); !status) {
+        return fail(status.error());
+    }
     if (const Status status = parse(); !status) {
         return fail(status.error());
     }
@@ -139,20 +142,41 @@ ngx_int_t RenditionRequest::begin() {
     return look_up();
 }
 
+// The signature speaks of the URL as the client sent it, whatever a rewrite has made of it since.
+Status RenditionRequest::authorize() {
+    if (conf_->signature == nullptr) {
+        return Nothing{};
+    }
+    const std::string_view url = view(r_->main->unparsed_uri);
+    const std::size_t mark = std::min(url.find('?'), url.size());
+    return check_signature(conf_->signature->keys, url.substr(0, mark),
+                           url.substr(std::min(mark + 1, url.size())), conf_->signature->required);
+}
+
 Status RenditionRequest::parse() {
     const Catalogue& catalogue = *main_config(r_)->catalogue;
     const AutoFormats& preferred = *conf_->auto_formats;
-    auto parsed =
-        parse_query(view(r_->args), {.presets = &catalogue.presets,
-                                     .watermark_names = &catalogue.watermark_names,
-                                     .settings = conf_->settings,
-                                     .presets_only = conf_->presets_only != 0,
-                                     .auto_formats = {preferred.formats.data(), preferred.count},
-                                     .accept = r_->args.len > 0 ? request_header(r_, "accept") : ""});
+    auto parsed = parse_query(view(r_->args), {.presets = &catalogue.presets,
+                                               .watermark_names = &catalogue.watermark_names,
+                                               .settings = conf_->settings,
+                                               .presets_only = conf_->presets_only != 0,
+                                               .auto_formats = {preferred.formats.data(), preferred.count},
+                                               .accept = r_->args.len > 0 ? request_header(r_, "accept") : "",
+                                               .signatures = conf_->signature != nullptr});
     if (!parsed) {
         return parsed.error();
     }
     rendition_ = std::move(*parsed);
+    if (rendition_.expires && *rendition_.expires < static_cast<std::uint64_t>(ngx_time())) {
+        return Error{410, "the link has expired", "exp"};
+    }
+    if (conf_->forced_watermark.len > 0) {
+        // Last, so that nothing is laid over it; and there is no untouched original any more.
+        const std::string name{view(conf_->forced_watermark)};
+        std::erase(rendition_.watermarks, name);
+        rendition_.watermarks.push_back(name);
+        rendition_.original = false;
+    }
     return Nothing{};
 }
 

@@ -60,6 +60,7 @@ class RenditionRequest {
 
   private:
     ngx_int_t begin();
+    Status authorize();
     Status parse();
     ngx_int_t serve_original();
     ngx_int_t look_up();

@@ -19,6 +19,7 @@ enum class Reading : std::uint8_t {
     unknown,   ///< a name that the configuration does not know
     repeated,  ///< a name twice in one list
     no_build,  ///< an output format this build lacks
+    unused,    ///< something that this location does not do
 };
 
 struct Parameter;
@@ -38,7 +39,7 @@ struct Parameter {
     bool with_presets_only = false;
 };
 
-inline constexpr std::size_t parameter_count = 32;
+inline constexpr std::size_t parameter_count = 34;
 
 std::span<const Parameter, parameter_count> parameter_table() noexcept;
 

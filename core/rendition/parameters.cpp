@@ -236,6 +236,21 @@ Reading file_name(std::string_view value, const Parameter& row, Rendition& rendi
     return Reading::ok;
 }
 
+Reading expiry(std::string_view value, const Parameter& row, Rendition& rendition, const ParseContext&) {
+    const auto time = parse_unsigned(value);
+    if (!time || !within(static_cast<double>(*time), row)) {
+        return Reading::invalid;
+    }
+    rendition.expires = *time;
+    return Reading::ok;
+}
+
+/// Only its place in the query is known here; who has the keys has checked it.
+Reading signature(std::string_view, const Parameter&, Rendition&, const ParseContext& context) {
+    return context.signatures ? Reading::ok : Reading::unused;
+}
+
+constexpr double max_time = 1e11;  // the year 5138
 constexpr double max_side = 65535;
 constexpr double max_offset = 1e6;  // pixels of an original
 constexpr double max_pages = 100'000;
@@ -322,6 +337,18 @@ constexpr std::array<Parameter, parameter_count> table{{
     {.info = {"p", "names of media_preset, separated by commas",
               "presets, applied first and in that order; the other parameters win"},
      .with_presets_only = true},
+    {{"exp", "a Unix time", "the end of the link's life: after it the answer is 410"},
+     expiry,
+     0,
+     max_time,
+     true,
+     true},
+    {{"s", "a signature", "the signature of the URL, where media_signature has a key for it"},
+     signature,
+     0,
+     0,
+     true,
+     true},
 }};
 
 constexpr std::optional<std::size_t> place_of(std::string_view name) {

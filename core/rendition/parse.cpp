@@ -45,6 +45,8 @@ Status outcome(Reading reading, const ParameterInfo& row) {
             return refused(row.name, "a name is given twice");
         case Reading::no_build:
             return refused(row.name, "this server cannot write that format", 415);
+        case Reading::unused:
+            return refused(row.name, "not checked here");
         case Reading::invalid:
             break;
     }

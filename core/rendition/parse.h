@@ -36,6 +36,7 @@ struct ParseContext {
     bool presets_only = false;                                  ///< anything but `p` is 403
     std::span<const Format> auto_formats{};  ///< `media_auto_format`, in order of preference
     std::string_view accept{};               ///< the client's Accept header
+    bool signatures = false;                 ///< `s` is known here, and has been checked
 };
 
 /// Parses a raw query (percent-encoded, without '?'). Presets are applied first, the query's own parameters

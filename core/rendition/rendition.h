@@ -71,6 +71,8 @@ struct Rendition {
     std::string version;   ///< `v`
     std::string download;  ///< `dl`, a file name; not part of the cache key
 
+    std::optional<std::uint64_t> expires;  ///< `exp`, Unix time; not part of the cache key
+
     /// No parameter at all: the original's bytes are wanted, untouched.
     bool original = true;
 };

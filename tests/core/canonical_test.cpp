@@ -162,7 +162,7 @@ TEST(Canonical, NoParameterOfThePictureIsForgotten) {
         {"strip", "strip=none", "strip=gps"},
         {"v", "v=1", "v=2"},
     };
-    std::set<std::string_view> seen{"dl", "p"};  // a header, and what becomes of it
+    std::set<std::string_view> seen{"dl", "p", "exp", "s"};  // no part of the picture
     for (const auto& [name, one, other] : pairs) {
         EXPECT_NE(form_of(one), form_of(other)) << name;
         EXPECT_FALSE(form_of(one).starts_with("refused")) << one;

@@ -338,7 +338,7 @@ TEST_F(Parse, RefusesAndNamesEverythingElse) {
         {"W=1", "W"},
         {"w%20=1", "w "},
         {"=1", ""},
-        {"exp=1", "exp"},
+        {"exp=tomorrow", "exp"},
         {"s=abc", "s"},
         {"w=1&w=1", "w"},
         {"w=1&%77=2", "w"},
