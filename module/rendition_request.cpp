@@ -30,10 +30,6 @@ std::size_t ordinal_of(const ngx_http_request_t* r, const ngx_http_core_srv_conf
     return static_cast<std::size_t>(std::find(all, all + main->servers.nelts, server) - all);
 }
 
-bool origin_failed(int status) noexcept {
-    return status == 502 || status == 504;
-}
-
 }  // namespace
 
 std::string_view name_of(CacheStatus status) noexcept {
@@ -379,133 +375,6 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
     return send_fresh();
 }
 
-// --- answers
-// --------------------------------------------------------------------------------------------------------
-
-ngx_int_t RenditionRequest::send_stored() {
-    const ngx_http_cache_t* cache = r_->cache;
-    const StoredFacts& facts = disk_.facts();
-    const off_t length = cache->length - static_cast<off_t>(cache->body_start);
-    if (facts.status != NGX_HTTP_OK) {
-        if (conf_->intercept_errors != 0) {
-            // error_page decides, as for an error that has just happened.
-            return fail({facts.status, "the original cannot be shown"});
-        }
-        if (!set_problem(r_, facts.status, {})) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-        r_->headers_out.content_length_n = length;
-        return vary() ? disk_.send(r_) : NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-    describe(facts, static_cast<std::uint64_t>(length));
-    if (!set_entity(r_, NGX_HTTP_OK, info(static_cast<Format>(facts.format)).mime, length,
-                    cache->last_modified, view(cache->etag)) ||
-        !decorate(facts.control())) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-    return disk_.send(r_);
-}
-
-ngx_int_t RenditionRequest::send_fresh() {
-    const Bytes& body = encoded_->body;
-    if (!set_entity(r_, NGX_HTTP_OK, info(encoded_->format).mime, static_cast<off_t>(body.size()),
-                    r_->headers_out.last_modified_time, etag_) ||
-        !decorate(control_)) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-    return send_memory(r_, body.data(), body.size());
-}
-
-ngx_int_t RenditionRequest::fail(const Error& error) {
-    if (expired_ && origin_failed(error.status)) {
-        expired_ = false;
-        disk_.release(r_);
-        report_.cache = CacheStatus::stale;
-        return send_stored();
-    }
-    if (disk_.ours()) {
-        // Those who wait for this rendition would run into the same wall, one after another.
-        if (late_ && !expired_) {
-            disk_.refuse(r_, error.status);
-        } else {
-            disk_.release(r_);
-        }
-    }
-    if (!vary()) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-    return send_problem(r_, error, conf_->intercept_errors != 0);
-}
-
-bool RenditionRequest::vary() noexcept {
-    return !rendition_.auto_format || add_header(r_, "Vary", "Accept") != nullptr;
-}
-
-// What a good answer carries because of the query and the origin.
-bool RenditionRequest::decorate(std::string_view cache_control) noexcept {
-    if (!vary()) {
-        return false;
-    }
-    if (!cache_control.empty()) {
-        const ngx_str_t value = copy(r_->pool, cache_control);
-        if (value.data == nullptr || add_header(r_, "Cache-Control", view(value)) == nullptr) {
-            return false;
-        }
-    }
-    if (!rendition_.download.empty()) {
-        const ngx_str_t value = copy(r_->pool, "attachment; filename=\"" + rendition_.download + '"');
-        return value.data != nullptr && add_header(r_, "Content-Disposition", view(value)) != nullptr;
-    }
-    return true;
-}
-
-ngx_int_t RenditionRequest::on_original_header(ngx_http_request_t* r, ngx_http_output_header_filter_pt next,
-                                               ngx_http_output_body_filter_pt next_body) {
-    if (!passing_ || swallows_) {
-        return next(r);
-    }
-    const ngx_uint_t status = r->headers_out.status;
-    if (status == NGX_HTTP_OK || status == NGX_HTTP_PARTIAL_CONTENT || status == NGX_HTTP_NOT_MODIFIED ||
-        status == NGX_HTTP_RANGE_NOT_SATISFIABLE || status == NGX_HTTP_PRECONDITION_FAILED) {
-        if (!decorate({}) || add_header(r, "X-Content-Type-Options", "nosniff") == nullptr) {
-            return NGX_ERROR;
-        }
-        return next(r);
-    }
-    Error error{502, "the origin failed"};
-    if (status == NGX_HTTP_NOT_FOUND || status == 410) {
-        error = {404, "there is no such original"};
-    } else if (status == NGX_HTTP_UNAUTHORIZED || status == NGX_HTTP_FORBIDDEN) {
-        error = {403, "the origin refuses the original"};
-    } else if (status == NGX_HTTP_GATEWAY_TIME_OUT) {
-        error = {504, "the origin did not answer in time"};
-    }
-    // The location that was asked decides how its errors look.
-    r->loc_conf = loc_conf_;
-    if (conf_->intercept_errors != 0 && has_error_page(r, error.status)) {
-        passing_ = false;
-        return ngx_http_filter_finalize_request(r, &ngx_http_media_module, error.status);
-    }
-    swallows_ = true;
-    ngx_http_clean_header(r);
-    const ngx_str_t body = copy(r->pool, problem_json(error));
-    auto* buffer = static_cast<ngx_buf_t*>(ngx_calloc_buf(r->pool));
-    if (body.data == nullptr || buffer == nullptr || !set_problem(r, error.status, view(body))) {
-        return NGX_ERROR;
-    }
-    const ngx_int_t outcome = next(r);
-    if (outcome == NGX_ERROR || outcome > NGX_OK || r->header_only != 0) {
-        return outcome;
-    }
-    buffer->pos = body.data;
-    buffer->last = body.data + body.len;
-    buffer->memory = 1;
-    buffer->last_buf = 1;
-    buffer->last_in_chain = 1;
-    ngx_chain_t chain{buffer, nullptr};
-    return next_body(r, &chain);
-}
-
 // --- the parts
 // ------------------------------------------------------------------------------------------------------
 
@@ -540,15 +409,6 @@ void RenditionRequest::compose_key() {
             }
         }
     }
-}
-
-void RenditionRequest::describe(const StoredFacts& facts, std::uint64_t bytes) noexcept {
-    report_.described = true;
-    report_.source_bytes = facts.source_bytes;
-    report_.bytes = bytes;
-    report_.format = static_cast<Format>(facts.format);
-    report_.width = facts.width;
-    report_.height = facts.height;
 }
 
 bool RenditionRequest::evaluate(ngx_http_complex_value_t* value, ngx_str_t& text) noexcept {

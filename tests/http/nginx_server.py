@@ -352,13 +352,21 @@ class Nginx:
                    f"{lines} lines in {name}")
         return path.read_text().splitlines()
 
-    def active_connections(self):
-        """As stub_status counts them, or None while nobody answers."""
+    def _stub_status(self, pattern):
+        """The number that `pattern` finds in stub_status, or None while nobody answers."""
         try:
             answer = client.fetch(self.status_port, "/", timeout=5 * SLOW)
         except OSError:
             return None
-        return int(re.search(rb"Active connections: (\d+)", answer.body).group(1))
+        return int(re.search(pattern, answer.body).group(1))
+
+    def active_connections(self):
+        """As stub_status counts them, or None while nobody answers."""
+        return self._stub_status(rb"Active connections: (\d+)")
+
+    def requests_begun(self):
+        """How many requests the workers have begun to read since the start, this one included."""
+        return self._stub_status(rb"\n \d+ \d+ (\d+) ")
 
     def cache_files(self, folder=None):
         """Finished files of a disk cache."""
