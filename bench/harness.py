@@ -19,6 +19,10 @@ BENCH = pathlib.Path(__file__).resolve().parent
 ROOT = BENCH.parent
 TICK = os.sysconf("SC_CLK_TCK")
 CORES = len(os.sched_getaffinity(0))
+# What everyone encodes with: the module's defaults.
+QUALITY = {"jpeg": 80, "webp": 80, "avif": 60}
+EFFORT = {"webp": 2, "avif": 0}
+MARK = ROOT / "conf" / "watermark.png"
 # The bench ends its servers itself; should it be killed, the kernel does.
 ENDS_WITH_US = ["setpriv", "--pdeathsig", "TERM"]
 
@@ -62,10 +66,11 @@ FILES = {
 }
 
 
-def install_missing():
+def install_missing(also=None):
+    """Packages of the tables above, and those of `also`: file -> package."""
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
     missing = [package for command, package in PACKAGES.items() if not shutil.which(command, path=path)]
-    missing += [package for file, package in FILES.items() if not os.path.exists(file)]
+    missing += [package for file, package in {**FILES, **(also or {})}.items() if not os.path.exists(file)]
     if not missing:
         return
     say("installing " + " ".join(missing))
@@ -327,10 +332,36 @@ class Nginx(Server):
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def media_nginx(scratch, module, locations, main=""):
+    """nginx with the module, with everyone's settings and a cache zone `media`."""
+    quality = " ".join(f"{form}={value}" for form, value in QUALITY.items())
+    effort = " ".join(f"{form}={value}" for form, value in EFFORT.items())
+    return Nginx(scratch, modules=[module], http=f"""
+    media_cache_path cache levels=1:2 keys_zone=media:10m max_size=1g inactive=1d;
+    media_quality {quality};
+    media_effort {effort};
+    media_max_source_size 128m;
+    {main}
+    server {{
+        listen 127.0.0.1:@PORT@ backlog=1024;
+        {locations}
+    }}
+""")
+
+
 class Sharp(Server):
-    def __init__(self, home, folder, effort):
+    """sharp.mjs over the files of a folder."""
+
+    # libvips' defaults where sharp's are others: no 4:4:4 in AVIF, GIFs by the same effort.
+    OUTPUT = {"jpeg": {}, "webp": {}, "avif": {"chromaSubsampling": "4:2:0"}, "png": {"compressionLevel": 6},
+              "gif": {"effort": 3}}
+
+    def __init__(self, home, folder):
         port = free_port()
-        environment = {"SHARP_HOME": str(home), "WEBP_EFFORT": str(effort)}
+        output = {form: {**options, **({"quality": QUALITY[form]} if form in QUALITY else {}),
+                         **({"effort": EFFORT[form]} if form in EFFORT else {})}
+                  for form, options in self.OUTPUT.items()}
+        environment = {"SHARP_HOME": str(home), "SHARP_OUTPUT": json.dumps(output), "SHARP_MARK": str(MARK)}
         super().__init__(["node", str(BENCH / "sharp.mjs"), str(folder), str(port)], port, environment,
                          log=subprocess.DEVNULL)
         try:

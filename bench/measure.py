@@ -1,12 +1,13 @@
 """Measures ngx_media beside its neighbours and prints the tables of bench/README.md.
 
-usage: bench/run [--quick] [--module FILE] [--peers] [--only NAMES] [photographs]
+usage: bench/run [--quick] [--module FILE] [--peers] [--only NAMES] [--keep] [photographs]
 
   photographs     a folder of pictures; default: those of Debian's mate-backgrounds
-  --quick         under two minutes, coarser
+  --quick         about two minutes, coarser
   --module FILE   measure this module; default: build it in build/
   --peers         only the neighbours, without the module
-  --only NAMES    some of hits,misses,latency,reloads,memory
+  --only NAMES    some of hits,misses,formats,watermarks,animation,latency,reloads,memory
+  --keep          put the tables into bench/README.md, below "One run", in place of those there
 
 Progress goes to stderr, the tables to stdout.
 """
@@ -22,11 +23,10 @@ import sys
 import time
 
 import harness
-from harness import CORES, Load, Nginx, Sharp, fetch, say
+import formats
+from harness import CORES, EFFORT, MARK, QUALITY, Load, Nginx, Sharp, fetch, say
 
 IMAGE_FILTER = "/usr/lib/nginx/modules/ngx_http_image_filter_module.so"
-QUALITY = 80
-WEBP_EFFORT = 2  # the module's default, given to everyone
 CLIENTS = 4
 SMALL_FILE = 1024
 
@@ -53,28 +53,19 @@ class Bench:
 
     def media(self, locations, main=""):
         """nginx with the module."""
-        return Nginx(self.scratch, modules=[self.module], http=f"""
-    media_cache_path cache levels=1:2 keys_zone=media:10m max_size=1g inactive=1d;
-    media_quality jpeg={QUALITY} webp={QUALITY};
-    media_effort webp={WEBP_EFFORT};
-    media_max_source_size 128m;
-    {main}
-    server {{
-        listen 127.0.0.1:@PORT@ backlog=1024;
-        {locations}
-    }}
-""")
+        return harness.media_nginx(self.scratch, self.module, locations, main)
 
-    def image_filter(self, locations="", main=""):
+    def image_filter(self, locations="", main="", folder="originals"):
         """nginx with its own image filter."""
         return Nginx(self.scratch, modules=[IMAGE_FILTER], http=f"""
     {main}
     server {{
         listen 127.0.0.1:@PORT@ backlog=1024;
         location /img/ {{
-            alias {self.scratch}/originals/;
+            alias {self.scratch}/{folder}/;
             image_filter resize $arg_w -;
-            image_filter_jpeg_quality {QUALITY};
+            image_filter_jpeg_quality {QUALITY["jpeg"]};
+            image_filter_webp_quality {QUALITY["webp"]};
             image_filter_buffer 128m;
         }}
         {locations}
@@ -175,7 +166,7 @@ class Bench:
                     results.setdefault((job, name), []).append(measure(seconds))
         sizes = {mp: sum(f.stat().st_size for f in files) / len(files) / 1e6
                  for mp, files in self.originals.items()}
-        print(f"### Misses: cache off, {CLIENTS} clients, quality {QUALITY}, WebP effort {WEBP_EFFORT}\n")
+        print(f"### Misses: cache off, {CLIENTS} clients, quality {QUALITY['jpeg']}, WebP effort {EFFORT['webp']}\n")
         print("Originals: " + ", ".join(f"{mp} MP ({len(self.originals[mp])} × {size:.1f} MB)"
                                          for mp, size in sizes.items())
               + ". Floor: libvips' thumbnail and save in a bare loop, one process a core, no server; without and "
@@ -215,12 +206,12 @@ class Bench:
             found["image_filter"] = lambda seconds: self.miss(self.image_filter, paths, seconds)
         if self.sharp_home:
             found["sharp"] = lambda seconds: self.miss(
-                lambda: Sharp(self.sharp_home, self.scratch / "originals", WEBP_EFFORT), paths, seconds)
+                lambda: Sharp(self.sharp_home, self.scratch / "originals"), paths, seconds)
         return found
 
     def floor(self, files, width, form, seconds, vectors):
         command = [self.floor_program, "--seconds", str(seconds), "--width", str(width), "--format", form,
-                   "--quality", str(QUALITY), "--effort", str(WEBP_EFFORT), "--vectors", str(vectors), *files]
+                   "--quality", str(QUALITY[form]), "--effort", str(EFFORT["webp"]), "--vectors", str(vectors), *files]
         loops = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(CORES)]
         found = [json.loads(loop.communicate(timeout=120)[0]) for loop in loops]
         return {"cpu": sum(f["cpu"] for f in found) / sum(f["count"] for f in found) * 1000,
@@ -286,7 +277,7 @@ class Bench:
         listen unix:origin.sock;
         location /img/ { alias %s/originals/; image_filter resize $arg_w -;
                          image_filter_jpeg_quality %d; image_filter_buffer 128m; }
-""" % (self.scratch, QUALITY)
+""" % (self.scratch, QUALITY["jpeg"])
         with self.image_filter(behind, "proxy_cache_path neighbour keys_zone=neighbour:10m;") as server:
             say("latency, image_filter")
             probe("image_filter, idle", server, f"/cached/{cached}?w=400", False)
@@ -361,10 +352,9 @@ class Bench:
             if chance.random() < 0.3:
                 parts.append("wm=logo")
             paths.append(f"/img/{chance.choice(self.small).name}?" + "&".join(parts))
-        mark = harness.ROOT / "conf" / "watermark.png"
         location = f"location /img/ {{ media_root {self.scratch}/small/; }}"
         rows, done = [], 0
-        with self.media(location, f"media_watermark logo {mark} position=se size=25%;") as server:
+        with self.media(location, f"media_watermark logo {MARK} position=se size=25%;") as server:
             rows.append(("at the start", server.rss(), server.peak(), "–"))
             for step in steps:
                 say(f"memory, up to {step:,} requests")
@@ -394,8 +384,32 @@ def check(report, what):
         raise RuntimeError(f"{what}: nothing was answered well")
 
 
+class Said:
+    """Standard output that remembers."""
+
+    def __init__(self, stream):
+        self.stream, self.parts = stream, []
+
+    def write(self, text):
+        self.parts.append(text)
+        return self.stream.write(text)
+
+    def flush(self):
+        self.stream.flush()
+
+    def text(self):
+        return "".join(self.parts)
+
+
+def keep(tables, page):
+    """Puts the tables of this run below the page's heading for them, which is its last."""
+    head, heading, _ = page.read_text().partition("\n## One run\n\n")
+    page.write_text(head + heading + tables)
+
+
 def main():
-    parts = {"hits": Bench.hits, "misses": Bench.misses, "latency": Bench.latency, "reloads": Bench.reloads,
+    parts = {"hits": Bench.hits, "misses": Bench.misses, "formats": formats.formats,
+             "watermarks": formats.watermarks, "animation": formats.animation, "latency": Bench.latency, "reloads": Bench.reloads,
              "memory": Bench.memory}
     if {"-h", "--help"} & set(sys.argv):
         print(__doc__.strip())
@@ -406,7 +420,10 @@ def main():
     parser.add_argument("--module")
     parser.add_argument("--peers", action="store_true")
     parser.add_argument("--only", type=lambda text: text.split(","), default=list(parts))
+    parser.add_argument("--keep", action="store_true")
     options = parser.parse_args()
+    if options.keep and (options.quick or options.peers or options.only != list(parts)):
+        parser.error("--keep wants a whole run")
     for name in options.only:
         if name not in parts:
             parser.error(f"nothing is called {name}")
@@ -416,12 +433,15 @@ def main():
     signal.alarm(20 * 60)
     start = time.monotonic()
     bench = Bench(options)
+    sys.stdout = said = Said(sys.stdout)
     print(f"{harness.machine()}; {harness.versions(bench.sharp_home)}.\n", flush=True)
     others = harness.Neighbours()
     for name in options.only:
         say(f"{name} ({time.monotonic() - start:.0f} s so far)")
         parts[name](bench)
     print(f"Other programs took {others.share():.0%} of the machine meanwhile.")
+    if options.keep:
+        keep(said.text(), harness.BENCH / "README.md")
     say(f"{time.monotonic() - start:.0f} s in all")
 
 
