@@ -132,6 +132,7 @@ void* create_location_config(ngx_conf_t* cf) {
     conf->presets_only = NGX_CONF_UNSET;
     conf->cache = static_cast<ngx_shm_zone_t*>(NGX_CONF_UNSET_PTR);
     conf->cache_valid = static_cast<ngx_array_t*>(NGX_CONF_UNSET_PTR);
+    conf->redis = static_cast<RedisConfig*>(NGX_CONF_UNSET_PTR);
     conf->signature = static_cast<SignatureConfig*>(NGX_CONF_UNSET_PTR);
     conf->cache_lock_timeout = NGX_CONF_UNSET_MSEC;
     conf->timeout = NGX_CONF_UNSET_MSEC;
@@ -156,6 +157,7 @@ char* merge_location_config(ngx_conf_t* cf, void* parent, void* child) {
     inherit_pointer(conf->quality, above->quality);
     inherit_pointer(conf->effort, above->effort);
     ngx_conf_merge_ptr_value(conf->signature, above->signature, nullptr);
+    ngx_conf_merge_ptr_value(conf->redis, above->redis, nullptr);
     if (conf->forced_watermark.data == nullptr) {
         conf->forced_watermark = above->forced_watermark;
         conf->forced_place = above->forced_place;

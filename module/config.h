@@ -11,6 +11,7 @@
 #include "core/picture/watermark.h"
 #include "core/rendition/parse.h"
 #include "core/rendition/settings.h"
+#include "module/redis_config.h"
 #include "module/ngx.h"
 
 namespace media {
@@ -33,6 +34,7 @@ struct Catalogue {
     Presets presets;  ///< the declared ones, once they are checked
     std::vector<WatermarkSpec> watermarks;
     std::vector<std::string> watermark_names;
+    std::vector<std::unique_ptr<RedisConfig>> redis;  ///< each once
     FormatSet documents;  ///< SVG and PDF, where some location decodes them
     bool used = false;    ///< some location serves renditions
 };
@@ -67,6 +69,7 @@ struct LocationConfig {
     ngx_str_t forced_watermark;  ///< data null: unset; length 0: off
     Place* forced_place;
     ngx_shm_zone_t* cache;  ///< null: off
+    RedisConfig* redis;     ///< null: off; unset: NGX_CONF_UNSET_PTR; belongs to the catalogue
     ngx_array_t* cache_valid;
     ngx_msec_t cache_lock_timeout;
     ngx_msec_t timeout;

@@ -278,8 +278,7 @@ bool DiskTier::read_facts(ngx_http_request_t* r) noexcept {
         return false;
     }
     std::memcpy(&facts_, cache->buf->pos + cache->header_start, sizeof(facts_));
-    return facts_.magic == StoredFacts::magic_value && facts_.format < format_count &&
-           facts_.cache_control_length <= sizeof(facts_.cache_control);
+    return facts_.sound();
 }
 
 ngx_int_t DiskTier::send(ngx_http_request_t* r) {

@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include "core/base/hash.h"
+#include "core/share/envelope.h"
 #include "module/rendition_request.h"
 
 namespace media {
@@ -21,6 +22,10 @@ void RenderJob::work() noexcept {
     queue_seconds = std::chrono::duration<double>(Cancellation::Clock::now() - posted).count();
     source_bytes = source.size();
     try {
+        if (stored) {
+            open_stored();
+            return;
+        }
         if (outcome) {
             // Only to be stored.
         } else if (cancellation.should_stop()) {
@@ -41,7 +46,36 @@ void RenderJob::work() noexcept {
     }
 }
 
-void RenderJob::store() noexcept {
+void RenderJob::open_stored() {
+    const std::string_view reply = stored.value().text();
+    const ByteView bytes(reinterpret_cast<const std::uint8_t*>(reply.data()), reply.size());
+    const auto content = unseal(bytes, shared_key);
+    const time_t now = std::time(nullptr);
+    foreign = !content || content->facts.size() != sizeof(facts) || content->valid <= now;
+    if (foreign) {
+        return;
+    }
+    std::memcpy(&facts, content->facts.data(), sizeof(facts));
+    if (!facts.sound() || facts.status != 200) {
+        foreign = true;
+        return;
+    }
+    Encoded encoded;
+    encoded.body = Bytes::copy_of(content->body);
+    encoded.format = static_cast<Format>(facts.format);
+    encoded.width = facts.width;
+    encoded.height = facts.height;
+    encoded.pages = facts.pages;
+    etag = content->etag;
+    freshness.last_modified = content->last_modified;
+    freshness.cache_control = facts.control();
+    if (file && !file->write(facts, content->body, etag, content->valid, content->last_modified)) {
+        // publish() says why.
+    }
+    outcome.emplace(std::move(encoded));
+}
+
+void RenderJob::store() {
     facts.source_bytes = source_bytes;
     // What does not fit is cut between two directives.
     std::string& control = freshness.cache_control;
@@ -69,7 +103,7 @@ void RenderJob::store() noexcept {
             file.reset();
         }
     }
-    if (!file || cancellation.cancelled()) {
+    if (cancellation.cancelled()) {
         file.reset();
         return;
     }
@@ -81,7 +115,20 @@ void RenderJob::store() noexcept {
         file.reset();
         return;
     }
-    file->write(facts, body, etag, std::time(nullptr) + seconds, *outcome ? freshness.last_modified : -1);
+    const time_t valid = std::time(nullptr) + seconds;
+    const time_t modified = *outcome ? freshness.last_modified : -1;
+    if (file) {
+        file->write(facts, body, etag, valid, modified);
+    }
+    if (!shared_key.empty() && *outcome && body.size() <= shared_limit) {
+        fresh_seconds = seconds;
+        sealed = seal({.facts = {reinterpret_cast<const char*>(&facts), sizeof(facts)},
+                       .etag = etag,
+                       .valid = valid,
+                       .last_modified = modified,
+                       .body = body},
+                      shared_key);
+    }
 }
 
 void RenderJob::complete() noexcept {

@@ -9,6 +9,7 @@
 
 #include "core/base/cancellation.h"
 #include "core/picture/render.h"
+#include "core/share/resp.h"
 #include "module/disk_tier.h"
 #include "module/render_pool.h"
 #include "module/source.h"
@@ -53,6 +54,14 @@ class RenderJob final : public Task {
     std::optional<CacheFile> file;  ///< where to store the outcome
     Freshness freshness;
 
+    std::string shared_key;        ///< the whole cache key, where the outcome may be shared; else empty
+    std::size_t shared_limit = 0;  ///< bytes of a body that is shared
+    RespReply stored;              ///< an envelope to open, instead of anything to render
+
+    std::string sealed;        ///< the outcome in an envelope
+    time_t fresh_seconds = 0;  ///< for which it may be kept
+    bool foreign = false;      ///< `stored` is no rendition
+
     std::optional<Result<Encoded>> outcome;
     std::string etag;
     std::string problem;  ///< the JSON body of a failure
@@ -62,7 +71,8 @@ class RenderJob final : public Task {
     bool changed = false;  ///< the original is no longer the one that was asked for
 
   private:
-    void store() noexcept;
+    void open_stored();
+    void store();
 };
 
 }  // namespace media

@@ -48,6 +48,7 @@ ngx_int_t RenditionRequest::send_fresh() {
 }
 
 ngx_int_t RenditionRequest::fail(const Error& error) {
+    shared_.release();
     if (expired_ && origin_failed(error.status)) {
         expired_ = false;
         disk_.release(r_);

@@ -19,8 +19,8 @@ constexpr int most_restarts = 3;
 // What a step returns while something will call back; no code of nginx' own.
 constexpr ngx_int_t pending = -1000;
 
-constexpr std::array<std::string_view, 7> status_names{"",         "HIT",     "MISS",  "STALE",
-                                                       "UPDATING", "EXPIRED", "BYPASS"};
+constexpr std::array<std::string_view, 8> status_names{"",      "HIT",      "REDIS",   "MISS",
+                                                       "STALE", "UPDATING", "EXPIRED", "BYPASS"};
 
 // Servers without a name are told apart by their place in the configuration, which is the same on every node.
 std::size_t ordinal_of(const ngx_http_request_t* r, const ngx_http_core_srv_conf_t* server) noexcept {
@@ -199,7 +199,7 @@ ngx_int_t RenditionRequest::look_up() {
     compose_key();
     if (conf_->cache == nullptr) {
         report_.cache = CacheStatus::bypass;
-        return make();
+        return seek();
     }
     return on_cache(disk_.open(r_, conf_->cache, key_, conf_->cache_lock_timeout));
 }
@@ -219,11 +219,11 @@ ngx_int_t RenditionRequest::on_cache(DiskTier::Outcome outcome) {
         case DiskTier::Outcome::expired:
             report_.cache = CacheStatus::expired;
             expired_ = true;
-            return make();
+            return seek();
         case DiskTier::Outcome::make:
         case DiskTier::Outcome::bypass:
             report_.cache = CacheStatus::miss;
-            return make();
+            return seek();
         case DiskTier::Outcome::waiting:
             r_->write_event_handler = guard<&RenditionRequest::on_cache_event>;
             r_->read_event_handler = ngx_http_block_reading;
@@ -235,6 +235,59 @@ ngx_int_t RenditionRequest::on_cache(DiskTier::Outcome outcome) {
             break;
     }
     return fail({500, "the cache failed"});
+}
+
+// What another machine has made, or the right to make it for all.
+ngx_int_t RenditionRequest::seek() {
+    if (conf_->redis == nullptr) {
+        return make();
+    }
+    if (!shared_.opened()) {
+        RedisService& service = *worker()->redis.at(conf_->redis);
+        shared_.open(service, std::string_view{key_}.substr(0, original_length_), key_,
+                     conf_->cache_lock_timeout, [this] {
+                         ngx_connection_t* connection = r_->connection;
+                         ngx_http_set_log_request(connection->log, r_);
+                         resume(&RenditionRequest::seek);
+                         ngx_http_run_posted_requests(connection);
+                     });
+    }
+    switch (shared_.look()) {
+        case SharedTier::Outcome::pending:
+            r_->write_event_handler = ngx_http_request_empty_handler;
+            r_->read_event_handler = ngx_http_block_reading;
+            deadline_ = 0;
+            arm(DiskTier::lease / 2);
+            return pending;
+        case SharedTier::Outcome::found:
+            return take_shared();
+        case SharedTier::Outcome::ours:
+        case SharedTier::Outcome::alone:
+            break;
+    }
+    return make();
+}
+
+// The checksum of what Redis gave and the copy for the disk are a thread's work.
+ngx_int_t RenditionRequest::take_shared() {
+    auto job = std::make_unique<RenderJob>(this, Source{}, rendition_, *conf_->settings,
+                                           std::chrono::milliseconds{conf_->timeout});
+    job->shared_key = key_;
+    job->stored = shared_.take();
+    if (disk_.ours()) {
+        job->file = disk_.prepare(r_);
+    }
+    return post(std::move(job));
+}
+
+ngx_int_t RenditionRequest::post(std::unique_ptr<RenderJob> job) {
+    std::unique_ptr<Task> task = std::move(job);
+    auto* raw = static_cast<RenderJob*>(task.get());
+    if (!worker()->pool.post(task)) {
+        return fail({503, "too much work is waiting"});
+    }
+    await(raw);
+    return pending;
 }
 
 ngx_int_t RenditionRequest::make() {
@@ -307,13 +360,11 @@ ngx_int_t RenditionRequest::render(Source source, Freshness freshness) {
     if (disk_.ours()) {
         job->file = disk_.prepare(r_);
     }
-    std::unique_ptr<Task> task = std::move(job);
-    auto* raw = static_cast<RenderJob*>(task.get());
-    if (!worker()->pool.post(task)) {
-        return fail({503, "too much work is waiting"});
+    if (shared_.opened()) {
+        job->shared_key = key_;
+        job->shared_limit = conf_->redis->max_object;
     }
-    await(raw);
-    return pending;
+    return post(std::move(job));
 }
 
 void RenditionRequest::await(RenderJob* job) noexcept {
@@ -343,7 +394,13 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
     if (timer_.timer_set) {
         ngx_del_timer(&timer_);
     }
-    report_.rendered = true;
+    if (job.foreign) {
+        ngx_log_error(NGX_LOG_WARN, r_->connection->log, 0, "media: redis held what is no rendition");
+        shared_.reject();
+        return make();
+    }
+    const bool made = !job.stored;
+    report_.rendered = made;
     report_.queue_seconds = job.queue_seconds;
     if (job.changed && restarts_++ < most_restarts) {
         // The file was replaced between our look at it and the reading: what it is now is what was asked for.
@@ -359,12 +416,19 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
             disk_.publish(r_, std::move(*job.file));
         }
     }
+    if (!job.sealed.empty()) {
+        shared_.store(job.sealed, std::min(job.fresh_seconds, conf_->redis->ttl));
+    }
     if (!*job.outcome) {
         late_ = job.outcome->error().status == 504;
         return fail(job.outcome->error());
     }
     if (disk_.ours()) {
         disk_.release(r_);
+    }
+    shared_.release();
+    if (!made) {
+        report_.cache = CacheStatus::redis;
     }
     encoded_.emplace(std::move(**job.outcome));
     etag_ = std::move(job.etag);
@@ -392,6 +456,7 @@ void RenditionRequest::compose_key() {
         key_ += base_;
     }
     key_ += view(local_ ? r_->uri : origin_uri_);
+    original_length_ = key_.size();
     key_ += '?';
     key_ += canonical(rendition_, *conf_->settings);
     key_ += '#';
@@ -494,6 +559,7 @@ void RenditionRequest::on_client_event(ngx_http_request_t* r) {
 void RenditionRequest::on_timer(ngx_event_t* event) {
     auto* request = static_cast<RenditionRequest*>(event->data);
     request->disk_.renew(request->r_);
+    request->shared_.renew();
     if (request->deadline_ == 0) {
         request->arm(DiskTier::lease / 2);
         return;

@@ -11,11 +11,12 @@
 #include "module/ngx.h"
 #include "module/origin_capture.h"
 #include "module/render_job.h"
+#include "module/shared_tier.h"
 
 namespace media {
 
 /// How the disk tier took part, as $media_cache_status says it.
-enum class CacheStatus : std::uint8_t { none, hit, miss, stale, updating, expired, bypass };
+enum class CacheStatus : std::uint8_t { none, hit, redis, miss, stale, updating, expired, bypass };
 std::string_view name_of(CacheStatus status) noexcept;
 
 /// What variables and logs tell about a request.
@@ -65,8 +66,11 @@ class RenditionRequest {
     ngx_int_t serve_original();
     ngx_int_t look_up();
     ngx_int_t on_cache(DiskTier::Outcome outcome);
+    ngx_int_t seek();
+    ngx_int_t take_shared();
     ngx_int_t make();
     ngx_int_t render(Source source, Freshness freshness);
+    ngx_int_t post(std::unique_ptr<RenderJob> job);
     ngx_int_t on_origin();
     ngx_int_t conclude(RenderJob& job);
 
@@ -105,7 +109,9 @@ class RenditionRequest {
     ngx_str_t origin_uri_{};
 
     std::string key_;
+    std::size_t original_length_ = 0;  ///< of the part of the key that names the original
     DiskTier disk_;
+    SharedTier shared_;
     RenderJob* job_ = nullptr;  ///< owned by the pool
     ngx_event_t timer_{};  ///< while work goes on: keeps a retiring worker alive, renews the lease, ends it
     ngx_msec_t deadline_ = 0;

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "core/rendition/format.h"
+
 namespace media {
 
 /// What is kept beside a body; plain bytes in the cache file, read back by this build only.
@@ -17,6 +19,11 @@ struct StoredFacts {
     std::int32_t width = 0, height = 0, pages = 0;
     std::uint64_t source_bytes = 0;
     char cache_control[128] = {};  ///< of the origin, to be passed on
+
+    /// Whether they are ours, and not damaged.
+    bool sound() const noexcept {
+        return magic == magic_value && format < format_count && cache_control_length <= sizeof(cache_control);
+    }
 
     std::string_view control() const noexcept { return {cache_control, cache_control_length}; }
 };

@@ -73,6 +73,9 @@ ngx_int_t start_worker(ngx_cycle_t* cycle) {
         current.reset();
         return NGX_ERROR;
     }
+    for (const auto& config : main->catalogue->redis) {
+        current->redis.emplace(config.get(), std::make_unique<RedisService>(*config));
+    }
     current->hot_files.start(hot_limit(cycle));
     current->tidy.handler = guard<on_tidy>;
     current->tidy.data = current.get();
@@ -84,6 +87,9 @@ ngx_int_t start_worker(ngx_cycle_t* cycle) {
 
 void stop_worker(ngx_cycle_t* /*cycle*/) {
     if (current) {
+        for (const auto& [config, service] : current->redis) {
+            service->stop();
+        }
         current->pool.stop();
         current.reset();
         stop_engine();

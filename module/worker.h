@@ -7,6 +7,7 @@
 
 #include "core/picture/watermark.h"
 #include "module/hot_files.h"
+#include "module/redis_service.h"
 #include "module/render_pool.h"
 
 namespace media {
@@ -17,6 +18,7 @@ struct Worker {
     RenderPool pool;
     std::map<std::string, std::shared_ptr<Watermark>, std::less<>> watermarks;
     HotFiles hot_files;
+    std::map<const RedisConfig*, std::unique_ptr<RedisService>> redis;
     ngx_event_t sweep{};
     ngx_event_t tidy{};
 

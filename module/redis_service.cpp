@@ -1,0 +1,471 @@
+#include "module/redis_service.h"
+
+#include <netdb.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+#include <utility>
+
+#include "module/guard.h"
+#include "module/worker.h"
+
+namespace media {
+
+namespace {
+
+// Unanswered calls in a row after which a server is left alone until it answers a greeting.
+constexpr int patience = 3;
+constexpr ngx_msec_t first_pause = 50;
+constexpr ngx_msec_t longest_pause = 800;
+constexpr ngx_msec_t look_pause = 500;  ///< between two looks at the cluster's slots
+constexpr int most_redirects = 4;
+
+// What a reply may hold beside the object itself.
+constexpr std::size_t reply_overhead = std::size_t{1} << 20U;
+
+std::vector<unsigned char> bytes_of(const sockaddr* address, socklen_t length) {
+    const auto* bytes = reinterpret_cast<const unsigned char*>(address);
+    return {bytes, bytes + length};
+}
+
+std::vector<unsigned char> look_up(const RedisAddress& address, int flags) {
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = flags;
+    addrinfo* found = nullptr;
+    std::vector<unsigned char> bytes;
+    if (getaddrinfo(address.node.host.c_str(), std::to_string(address.node.port).c_str(), &hints, &found) ==
+        0) {
+        bytes = bytes_of(found->ai_addr, found->ai_addrlen);
+        freeaddrinfo(found);
+    }
+    return bytes;
+}
+
+// getaddrinfo() of a name may take seconds.
+class LookUp final : public Task {
+  public:
+    explicit LookUp(const std::shared_ptr<RedisNode>& node) : node_(node), address_(node->address()) {}
+
+    void work() noexcept override {
+        try {
+            found_ = look_up(address_, 0);
+        } catch (...) {
+            found_.clear();
+        }
+    }
+    void complete() noexcept override {
+        if (const auto node = node_.lock()) {
+            try {
+                node->on_resolved(std::move(found_));
+            } catch (...) {
+                ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "media: out of memory");
+            }
+        }
+    }
+    void cancel() noexcept override {}
+
+  private:
+    const std::weak_ptr<RedisNode> node_;
+    const RedisAddress address_;
+    std::vector<unsigned char> found_;
+};
+
+}  // namespace
+
+// --- one server
+
+RedisNode::RedisNode(RedisService& service, RedisAddress address)
+    : service_(service), address_(std::move(address)), pause_(first_pause) {
+    const RedisConfig& config = service_.config();
+    for (std::size_t i = 0; i < config.pool; ++i) {
+        connections_.push_back(
+            std::make_unique<RedisConnection>(*this, config.timeout, config.max_object + reply_overhead));
+    }
+    retry_.handler = guard<&RedisNode::on_retry>;
+    retry_.data = this;
+    retry_.log = ngx_cycle->log;
+    retry_.cancelable = 1;
+}
+
+RedisNode::~RedisNode() {
+    stop();
+}
+
+void RedisNode::start() {
+    connect();
+}
+
+void RedisNode::stop() noexcept {
+    stopped_ = true;
+    if (retry_.timer_set != 0) {
+        ngx_del_timer(&retry_);
+    }
+    for (const auto& connection : connections_) {
+        connection->drop();
+    }
+}
+
+void RedisNode::connect() {
+    if (!address_.path.empty()) {
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        std::memcpy(address.sun_path, address_.path.c_str(), address_.path.size() + 1);
+        socket_address_ = bytes_of(reinterpret_cast<sockaddr*>(&address), sizeof(address));
+        open_all();
+        return;
+    }
+    socket_address_ = look_up(address_, AI_NUMERICHOST | AI_NUMERICSERV);
+    if (!socket_address_.empty()) {
+        open_all();
+        return;
+    }
+    std::unique_ptr<Task> task = std::make_unique<LookUp>(shared_from_this());
+    resolving_ = worker()->pool.post(task);
+    if (!resolving_) {
+        try_later();
+    }
+}
+
+void RedisNode::on_resolved(std::vector<unsigned char> address) {
+    resolving_ = false;
+    if (stopped_) {
+        return;
+    }
+    socket_address_ = std::move(address);
+    if (socket_address_.empty()) {
+        complain("has a name that nobody knows");
+        try_later();
+        return;
+    }
+    open_all();
+}
+
+void RedisNode::open_all() {
+    for (const auto& connection : connections_) {
+        if (!connection->ready() && !connection->connecting()) {
+            connection->open(reinterpret_cast<const sockaddr*>(socket_address_.data()),
+                             static_cast<socklen_t>(socket_address_.size()));
+        }
+        if (failed_) {
+            break;  // one that succeeds brings the others
+        }
+    }
+}
+
+void RedisNode::try_later() {
+    if (stopped_ || retry_.timer_set != 0 || resolving_) {
+        return;
+    }
+    ngx_add_timer(&retry_, pause_);
+    pause_ = std::min(pause_ * 2, longest_pause);
+}
+
+void RedisNode::on_retry(ngx_event_t* event) {
+    static_cast<RedisNode*>(event->data)->connect();
+}
+
+bool RedisNode::ready() const noexcept {
+    return !failed_ && std::any_of(connections_.begin(), connections_.end(),
+                                   [](const auto& connection) { return connection->ready(); });
+}
+
+RedisConnection* RedisNode::pick() noexcept {
+    RedisConnection* best = nullptr;
+    for (const auto& connection : connections_) {
+        if (connection->ready() && (best == nullptr || connection->pending() < best->pending())) {
+            best = connection.get();
+        }
+    }
+    if (best != nullptr || failed_) {
+        return best;
+    }
+    const auto first = std::find_if(connections_.begin(), connections_.end(),
+                                    [](const auto& connection) { return connection->connecting(); });
+    return first == connections_.end() ? nullptr : first->get();
+}
+
+void RedisNode::complain(const std::string& reason) {
+    if (!failed_) {
+        failed_ = true;
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "media: redis at %s %s; going on without it",
+                      address_.text().c_str(), reason.c_str());
+    }
+}
+
+void RedisNode::note_timeout() {
+    if (++timeouts_ < patience || failed_) {
+        return;
+    }
+    complain("does not answer in time");
+    for (const auto& connection : connections_) {
+        connection->close();
+    }
+    try_later();
+    service_.look_again();
+}
+
+std::size_t RedisNode::greeting(std::string& batch) const {
+    const RedisConfig& config = service_.config();
+    std::size_t count = 2;
+    if (!config.password.empty()) {
+        if (config.user.empty()) {
+            append_command(batch, {"AUTH", config.password});
+        } else {
+            append_command(batch, {"AUTH", config.user, config.password});
+        }
+        ++count;
+    }
+    if (config.db != 0) {
+        append_command(batch, {"SELECT", std::to_string(config.db)});
+        ++count;
+    }
+    append_command(batch, {"PING"});
+    append_command(batch, {"CLUSTER", "SLOTS"});
+    return count;
+}
+
+std::string RedisNode::on_greeted(std::span<RespReply> replies) {
+    for (const RespReply& reply : replies.first(replies.size() - 1)) {
+        if (reply.value().error()) {
+            // Of the text only the first word: what a server may say there is nobody's promise.
+            const std::string_view text = reply.value().text();
+            return "answers " + std::string{text.substr(0, text.find(' '))};
+        }
+    }
+    // What is no cluster says so, or does not let us ask.
+    if (const auto ranges = read_slots(replies.back().value())) {
+        service_.learn(*ranges, *this);
+    }
+    if (failed_) {
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "media: redis at %s is back",
+                      address_.text().c_str());
+    }
+    timeouts_ = 0;
+    pause_ = first_pause;
+    if (std::exchange(failed_, false) && retry_.timer_set == 0) {
+        ngx_add_timer(&retry_, 0);
+    }
+    return {};
+}
+
+void RedisNode::on_closed(const std::string& reason) {
+    if (stopped_) {
+        return;
+    }
+    if (!ready()) {
+        complain(reason);
+        service_.look_again();
+    }
+    try_later();
+}
+
+void RedisNode::on_answered(const std::shared_ptr<RedisCall>& call) {
+    timeouts_ = 0;
+    service_.answered(call, *this);
+}
+
+// --- all of them
+
+RedisService::RedisService(const RedisConfig& config) : config_(config) {
+    look_.handler = guard<&RedisService::on_look>;
+    look_.data = this;
+    look_.log = ngx_cycle->log;
+    look_.cancelable = 1;
+    for (const RedisAddress& seed : config_.seeds) {
+        node_at(seed);
+    }
+}
+
+RedisService::~RedisService() {
+    stop();
+}
+
+void RedisService::stop() noexcept {
+    stopped_ = true;
+    if (look_.timer_set != 0) {
+        ngx_del_timer(&look_);
+    }
+    for (const auto& [name, node] : nodes_) {
+        node->stop();
+    }
+}
+
+std::shared_ptr<RedisNode> RedisService::node_at(RedisAddress address) {
+    std::string name = address.text();
+    if (const auto known = nodes_.find(name); known != nodes_.end()) {
+        return known->second;
+    }
+    auto node = std::make_shared<RedisNode>(*this, std::move(address));
+    nodes_.emplace(std::move(name), node);
+    node->start();
+    return node;
+}
+
+RedisNode* RedisService::node_for(std::string_view key) {
+    if (!slots_.empty()) {
+        if (RedisNode* node = slots_[slot_of(key)]; node != nullptr) {
+            return node;
+        }
+    }
+    RedisNode* connecting = nullptr;
+    for (const RedisAddress& seed : config_.seeds) {
+        RedisNode* node = nodes_.find(seed.text())->second.get();
+        if (node->ready()) {
+            return node;
+        }
+        if (connecting == nullptr && node->pick() != nullptr) {
+            connecting = node;
+        }
+    }
+    return connecting;
+}
+
+std::shared_ptr<RedisCall> RedisService::call(std::string key, std::string batch, std::size_t count,
+                                              RedisCall::Done done, ngx_msec_t extra_time) {
+    RedisNode* node = stopped_ ? nullptr : node_for(key);
+    RedisConnection* connection = node == nullptr ? nullptr : node->pick();
+    if (connection == nullptr) {
+        return nullptr;
+    }
+    auto call = std::make_shared<RedisCall>(std::move(key), std::move(batch), count, std::move(done));
+    call->timer_.handler = guard<&RedisService::on_timeout>;
+    call->timer_.data = call.get();
+    call->timer_.log = ngx_cycle->log;
+    call->service_ = this;
+    ngx_add_timer(&call->timer_, config_.timeout + extra_time);
+    connection->send(call);
+    return call;
+}
+
+void RedisService::on_timeout(ngx_event_t* event) {
+    auto* call = static_cast<RedisCall*>(event->data);
+    RedisService* service = call->service_;
+    const auto keep = call->shared_from_this();
+    call->finish({});
+    if (RedisNode* node = service->stopped_ ? nullptr : service->node_for(call->key_)) {
+        node->note_timeout();
+    }
+}
+
+void RedisService::answered(const std::shared_ptr<RedisCall>& call, const RedisNode& from) {
+    for (const RespReply& reply : call->replies_) {
+        if (!reply.value().error()) {
+            continue;
+        }
+        const std::string_view text = reply.value().text();
+        if (const auto redirect = read_redirect(text)) {
+            if (!follow(call, *redirect, from)) {
+                call->finish({});
+            }
+            return;
+        }
+        if (text.starts_with("CLUSTERDOWN") || text.starts_with("TRYAGAIN")) {
+            look_again();
+            call->finish({});
+            return;
+        }
+    }
+    call->finish(call->replies_);
+}
+
+bool RedisService::follow(const std::shared_ptr<RedisCall>& call, const Redirect& redirect,
+                          const RedisNode& from) {
+    if (++call->redirects_ > most_redirects || call->timer_.timer_set == 0) {
+        return false;
+    }
+    NodeAddress to = redirect.to;
+    if (to.host.empty()) {
+        to.host = from.address().node.host;
+    }
+    const std::shared_ptr<RedisNode> node = node_at({.path = {}, .node = std::move(to)});
+    if (!redirect.ask) {
+        if (slots_.empty()) {
+            slots_.resize(slot_count);
+        }
+        slots_[redirect.slot] = node.get();
+        look_again();
+    }
+    RedisConnection* connection = node->pick();
+    if (connection == nullptr) {
+        return false;
+    }
+    connection->send(call, redirect.ask);
+    return true;
+}
+
+void RedisService::learn(const std::vector<SlotRange>& ranges, const RedisNode& from) {
+    std::vector<RedisNode*> slots(slot_count);
+    std::set<const RedisNode*> used;
+    for (const SlotRange& range : ranges) {
+        NodeAddress address = range.master;
+        if (address.host.empty()) {
+            address.host = from.address().node.host;
+        }
+        RedisNode* node = node_at({.path = {}, .node = std::move(address)}).get();
+        std::fill(slots.begin() + range.first, slots.begin() + range.last + 1, node);
+        used.insert(node);
+    }
+    slots_ = std::move(slots);
+    for (const RedisAddress& seed : config_.seeds) {
+        used.insert(nodes_.find(seed.text())->second.get());
+    }
+    used.insert(&from);
+    // The others are gone from the cluster; their calls end by their own timers.
+    for (auto node = nodes_.begin(); node != nodes_.end();) {
+        if (used.contains(node->second.get())) {
+            ++node;
+        } else {
+            node->second->stop();
+            node = nodes_.erase(node);
+        }
+    }
+}
+
+void RedisService::look_again() {
+    if (!stopped_ && !slots_.empty() && look_.timer_set == 0) {
+        ngx_add_timer(&look_, look_pause);
+    }
+}
+
+void RedisService::on_look(ngx_event_t* event) {
+    auto* service = static_cast<RedisService*>(event->data);
+    bool all_well = true;
+    const std::shared_ptr<RedisNode>* witness = nullptr;
+    for (const auto& [name, node] : service->nodes_) {
+        all_well = all_well && node->ready();
+        witness = witness == nullptr && node->ready() ? &node : witness;
+    }
+    if (!all_well) {
+        service->look_again();
+    }
+    RedisConnection* connection = witness == nullptr ? nullptr : (*witness)->pick();
+    if (connection == nullptr) {
+        return;
+    }
+    std::string command;
+    append_command(command, {"CLUSTER", "SLOTS"});
+    const std::weak_ptr<RedisNode> from = *witness;
+    const auto done = [service, from](std::span<RespReply> replies) {
+        const auto node = from.lock();
+        if (node != nullptr && !replies.empty()) {
+            if (const auto ranges = read_slots(replies.front().value())) {
+                service->learn(*ranges, *node);
+            }
+        }
+    };
+    connection->send(std::make_shared<RedisCall>(std::string{}, std::move(command), 1, done));
+}
+
+void RedisService::note_refusal(std::string_view error) {
+    if (!std::exchange(refused_, true)) {
+        const std::string word{error.substr(0, error.find(' '))};
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "media: redis at %s does not store (%s); going on without storing",
+                      config_.seeds.front().text().c_str(), word.c_str());
+    }
+}
+
+}  // namespace media

@@ -1,0 +1,105 @@
+// One Redis, or one Redis Cluster, as a worker sees it: nodes, their connections, which is well, and which
+// holds a key. All of it belongs to the event loop.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "module/redis_config.h"
+#include "module/redis_connection.h"
+
+namespace media {
+
+class RedisService;
+
+/// One server and the connections to it.
+class RedisNode final : public RedisConnectionOwner, public std::enable_shared_from_this<RedisNode> {
+  public:
+    RedisNode(RedisService& service, RedisAddress address);
+    ~RedisNode() override;
+
+    /// Begins to connect, and goes on trying.
+    void start();
+    void stop() noexcept;
+
+    /// The connection to send on: a ready one, or one that is being made for the first time. Null: none.
+    RedisConnection* pick() noexcept;
+    bool ready() const noexcept;
+    const RedisAddress& address() const noexcept { return address_; }
+
+    /// A call was not answered in time.
+    void note_timeout();
+
+    std::size_t greeting(std::string& batch) const override;
+    std::string on_greeted(std::span<RespReply> replies) override;
+    void on_closed(const std::string& reason) override;
+    void on_answered(const std::shared_ptr<RedisCall>& call) override;
+
+    /// The outcome of looking its name up; empty: it has none.
+    void on_resolved(std::vector<unsigned char> address);
+
+  private:
+    void connect();
+    void open_all();
+    void try_later();
+    void complain(const std::string& reason);
+    static void on_retry(ngx_event_t* event);
+
+    RedisService& service_;
+    const RedisAddress address_;
+    std::vector<unsigned char> socket_address_;
+    std::vector<std::unique_ptr<RedisConnection>> connections_;
+    ngx_event_t retry_{};
+    ngx_msec_t pause_;
+    int timeouts_ = 0;     ///< in a row
+    bool failed_ = false;  ///< and not been well since
+    bool resolving_ = false;
+    bool stopped_ = false;
+};
+
+class RedisService {
+  public:
+    explicit RedisService(const RedisConfig& config);
+    ~RedisService();
+    RedisService(const RedisService&) = delete;
+    RedisService& operator=(const RedisService&) = delete;
+
+    const RedisConfig& config() const noexcept { return config_; }
+
+    /// Sends `count` commands, all of whose keys lie in the slot of `key`. Null where Redis is not to be had
+    /// now; else `done` is called exactly once, later, unless the call is cancelled, and at the latest after
+    /// the configured timeout and `extra_time`. Commands may be sent twice where a cluster moves keys.
+    std::shared_ptr<RedisCall> call(std::string key, std::string batch, std::size_t count,
+                                    RedisCall::Done done, ngx_msec_t extra_time = 0);
+
+    /// Redis refused to store something: said in the log once, until note_stored().
+    void note_refusal(std::string_view error);
+    void note_stored() noexcept { refused_ = false; }
+
+    /// Nothing is sent any more; nobody is told.
+    void stop() noexcept;
+
+  private:
+    friend class RedisNode;
+
+    std::shared_ptr<RedisNode> node_at(RedisAddress address);
+    RedisNode* node_for(std::string_view key);
+    void answered(const std::shared_ptr<RedisCall>& call, const RedisNode& from);
+    bool follow(const std::shared_ptr<RedisCall>& call, const Redirect& redirect, const RedisNode& from);
+    void learn(const std::vector<SlotRange>& ranges, const RedisNode& from);
+    void look_again();
+    static void on_look(ngx_event_t* event);
+    static void on_timeout(ngx_event_t* event);
+
+    const RedisConfig& config_;
+    std::map<std::string, std::shared_ptr<RedisNode>, std::less<>> nodes_;
+    std::vector<RedisNode*> slots_;  ///< by slot; empty where it is no cluster
+    ngx_event_t look_{};
+    bool refused_ = false;
+    bool stopped_ = false;
+};
+
+}  // namespace media
