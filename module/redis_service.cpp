@@ -19,6 +19,7 @@ namespace {
 constexpr int patience = 3;
 constexpr ngx_msec_t first_pause = 50;
 constexpr ngx_msec_t longest_pause = 800;
+constexpr ngx_msec_t steady_time = 1500;
 constexpr ngx_msec_t look_pause = 500;  ///< between two looks at the cluster's slots
 constexpr int most_redirects = 4;
 
@@ -88,6 +89,8 @@ RedisNode::RedisNode(RedisService& service, RedisAddress address)
     retry_.data = this;
     retry_.log = ngx_cycle->log;
     retry_.cancelable = 1;
+    steady_ = retry_;
+    steady_.handler = guard<&RedisNode::on_steady>;
 }
 
 RedisNode::~RedisNode() {
@@ -100,8 +103,10 @@ void RedisNode::start() {
 
 void RedisNode::stop() noexcept {
     stopped_ = true;
-    if (retry_.timer_set != 0) {
-        ngx_del_timer(&retry_);
+    for (ngx_event_t* timer : {&retry_, &steady_}) {
+        if (timer->timer_set != 0) {
+            ngx_del_timer(timer);
+        }
     }
     for (const auto& connection : connections_) {
         connection->drop();
@@ -167,6 +172,15 @@ void RedisNode::on_retry(ngx_event_t* event) {
     static_cast<RedisNode*>(event->data)->connect();
 }
 
+// One that fails again and again at once is not back, and the log is not told each time.
+void RedisNode::on_steady(ngx_event_t* event) {
+    auto* node = static_cast<RedisNode*>(event->data);
+    node->complained_ = false;
+    node->pause_ = first_pause;
+    ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "media: redis at %s is back",
+                  node->address_.text().c_str());
+}
+
 bool RedisNode::ready() const noexcept {
     return !failed_ && std::any_of(connections_.begin(), connections_.end(),
                                    [](const auto& connection) { return connection->ready(); });
@@ -188,8 +202,11 @@ RedisConnection* RedisNode::pick() noexcept {
 }
 
 void RedisNode::complain(const std::string& reason) {
-    if (!failed_) {
-        failed_ = true;
+    failed_ = true;
+    if (steady_.timer_set != 0) {
+        ngx_del_timer(&steady_);
+    }
+    if (!std::exchange(complained_, true)) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "media: redis at %s %s; going on without it",
                       address_.text().c_str(), reason.c_str());
     }
@@ -239,14 +256,12 @@ std::string RedisNode::on_greeted(std::span<RespReply> replies) {
     if (const auto ranges = read_slots(replies.back().value())) {
         service_.learn(*ranges, *this);
     }
-    if (failed_) {
-        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "media: redis at %s is back",
-                      address_.text().c_str());
-    }
     timeouts_ = 0;
-    pause_ = first_pause;
-    if (std::exchange(failed_, false) && retry_.timer_set == 0) {
-        ngx_add_timer(&retry_, 0);
+    if (std::exchange(failed_, false)) {
+        ngx_add_timer(&steady_, steady_time);
+        if (retry_.timer_set == 0) {
+            ngx_add_timer(&retry_, 0);
+        }
     }
     return {};
 }

@@ -47,15 +47,18 @@ class RedisNode final : public RedisConnectionOwner, public std::enable_shared_f
     void try_later();
     void complain(const std::string& reason);
     static void on_retry(ngx_event_t* event);
+    static void on_steady(ngx_event_t* event);
 
     RedisService& service_;
     const RedisAddress address_;
     std::vector<unsigned char> socket_address_;
     std::vector<std::unique_ptr<RedisConnection>> connections_;
     ngx_event_t retry_{};
+    ngx_event_t steady_{};  ///< until it counts as well again
     ngx_msec_t pause_;
-    int timeouts_ = 0;     ///< in a row
-    bool failed_ = false;  ///< and not been well since
+    int timeouts_ = 0;         ///< in a row
+    bool failed_ = false;      ///< and not answered a greeting since
+    bool complained_ = false;  ///< and not been well since
     bool resolving_ = false;
     bool stopped_ = false;
 };
