@@ -60,7 +60,7 @@ FILES = {
     "/usr/share/backgrounds/mate/nature": "mate-backgrounds",
     "/usr/include/vips/vips.h": "libvips-dev",
     "/usr/share/nginx/src": "nginx-dev",
-    "/usr/include/hwy/highway.h": "libhwy-dev",
+    "/usr/include/hiredis/hiredis.h": "libhiredis-dev",
     "/usr/include/openssl/ssl.h": "libssl-dev",
     "/etc/ssl/certs/ca-certificates.crt": "ca-certificates",
 }

@@ -6,7 +6,8 @@ usage: bench/run [--quick] [--module FILE] [--peers] [--only NAMES] [--keep] [ph
   --quick         about two minutes, coarser
   --module FILE   measure this module; default: build it in build/
   --peers         only the neighbours, without the module
-  --only NAMES    some of hits,misses,formats,watermarks,animation,latency,reloads,memory
+  --only NAMES    some of hits,misses,formats,watermarks,animation,shared,
+                  latency,reloads,memory
   --keep          put the tables into bench/README.md, below "One run", in place of those there
 
 Progress goes to stderr, the tables to stdout.
@@ -24,6 +25,7 @@ import time
 
 import harness
 import formats
+import shared
 from harness import CORES, EFFORT, MARK, QUALITY, Load, Nginx, Sharp, fetch, say
 
 IMAGE_FILTER = "/usr/lib/nginx/modules/ngx_http_image_filter_module.so"
@@ -409,8 +411,8 @@ def keep(tables, page):
 
 def main():
     parts = {"hits": Bench.hits, "misses": Bench.misses, "formats": formats.formats,
-             "watermarks": formats.watermarks, "animation": formats.animation, "latency": Bench.latency, "reloads": Bench.reloads,
-             "memory": Bench.memory}
+             "watermarks": formats.watermarks, "animation": formats.animation, "shared": shared.shared,
+             "latency": Bench.latency, "reloads": Bench.reloads, "memory": Bench.memory}
     if {"-h", "--help"} & set(sys.argv):
         print(__doc__.strip())
         return
