@@ -9,6 +9,7 @@
 // Does not include what it needs.
 #include <vips/vector.h>
 
+#include "core/picture/draw.h"
 #include "core/rendition/parse.h"
 
 namespace media {
@@ -104,13 +105,22 @@ Status start_engine(FormatSet untrusted) noexcept {
         // Marked untrusted by libvips 8.14, but wanted: JPEG XL always, documents where a location says so.
         vips_operation_block_set("VipsForeignLoadJxl", FALSE);
         vips_operation_block_set("VipsForeignSaveJxl", FALSE);
+        bool documents = false;
+        for (const Operations& row : operations) {
+            if (!info(row.format).raster && untrusted.has(row.format)) {
+                vips_operation_block_set(row.loader, FALSE);
+                documents = true;
+            }
+        }
+        if (documents) {
+            // Forked here: what follows tries encoders, which may leave threads behind.
+            if (Status drawing = start_drawing(); !drawing) {
+                return drawing;
+            }
+        }
         FormatSet can_decode;
         FormatSet can_encode;
         for (const Operations& row : operations) {
-            const bool raster = info(row.format).raster;
-            if (!raster && untrusted.has(row.format)) {
-                vips_operation_block_set(row.loader, FALSE);
-            }
             if (available(row.load)) {
                 can_decode.add(row.format);
             }
@@ -129,6 +139,7 @@ Status start_engine(FormatSet untrusted) noexcept {
 }
 
 void stop_engine() noexcept {
+    stop_drawing();
     vips_shutdown();
 }
 

@@ -86,7 +86,7 @@ void describe_pages(const Source& source, int first, int pages, int page_height,
 // Whether pages of a document can be one animation: they are as large as one another.
 bool alike(const Source& source, int first, int pages) {
     try {
-        const VImage image = source.load({.page = first, .pages = pages});
+        const VImage image = source.load({.page = first, .pages = pages, .header_only = true});
         return image.height() == source.size().height * pages;
     } catch (const vips::VError&) {
         vips_error_clear();

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string>
 
+#include "core/picture/draw.h"
 #include "core/picture/engine.h"
 #include "core/picture/failure.h"
 
@@ -82,9 +83,8 @@ const char* loader_of(Format format) {
         case Format::jxl:
             return "jxlload_buffer";
         case Format::svg:
-            return "svgload_buffer";
         case Format::pdf:
-            return "pdfload_buffer";
+            break;  // drawn, not loaded
     }
     return "";
 }
@@ -142,6 +142,7 @@ void Source::select_page(int first) {
 void Source::read_header(int page) {
     LoadOptions options;
     options.page = page;
+    options.header_only = true;
     header_ = load(options);
     page_ = page;
     VipsImage* const image = header_.get_image();
@@ -161,6 +162,16 @@ void Source::read_header(int page) {
 }
 
 VImage Source::load(const LoadOptions& options) const {
+    if (vector()) {
+        return draw(bytes_,
+                    {.format = format_,
+                     .page = options.page,
+                     .pages = options.pages,
+                     .scale = options.scale,
+                     .fail_on = fail_level(fail_on_),
+                     .pixels = !options.header_only},
+                    cancellation_);
+    }
     VImage out;
     VOption* arguments = VImage::option()
                              ->set("out", &out)
@@ -172,7 +183,7 @@ VImage Source::load(const LoadOptions& options) const {
     if (format_ == Format::jpeg) {
         arguments->set("shrink", options.shrink);
     }
-    if (format_ == Format::webp || format_ == Format::svg || format_ == Format::pdf) {
+    if (format_ == Format::webp) {
         arguments->set("scale", options.scale);
     }
     if (streamed(format_)) {

@@ -18,6 +18,8 @@ struct LoadOptions {
     int pages = 1;
     int shrink = 1;    ///< JPEG: 1, 2, 4, 8
     double scale = 1;  ///< WebP, SVG, PDF
+    bool header_only =
+        false;  ///< documents: draw nothing (others are decoded when their pixels are asked for)
 };
 
 /// An opened original. Pages of several lie one below another in what `load` returns.
