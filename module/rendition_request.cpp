@@ -421,7 +421,7 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
     }
     if (!*job.outcome) {
         late_ = job.outcome->error().status == 504;
-        return fail(job.outcome->error());
+        return fail(with_preset(job.outcome->error(), rendition_));
     }
     if (disk_.ours()) {
         disk_.release(r_);

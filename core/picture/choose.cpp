@@ -44,7 +44,7 @@ Format choose_format(const Rendition& rendition, const Source& source) {
                                                   : default_format(source);
     const std::string name(info(format).name);
     if (!encodable_formats().has(format)) {
-        fail(415, "this build cannot write " + name);
+        fail(415, "this build cannot write " + name, rendition.format ? "fm" : "");
     }
     if (rendition.lossless && !info(format).lossless_option) {
         fail(400, name + " has no lossless mode", "lossless");

@@ -67,18 +67,19 @@ class Parser {
     explicit Parser(const ParseContext& context) : context_(context) {}
 
     Result<Rendition> parse(std::string_view query, Source source) {
-        if (Status read = read_layer(query, source, 0); !read) {
-            return std::move(read.error());
+        if (Status read = read_layer(query, source, 0, {}); !read) {
+            return with_preset(std::move(read.error()), rendition_);
         }
         if (Status whole = finish(); !whole) {
-            return std::move(whole.error());
+            return with_preset(std::move(whole.error()), rendition_);
         }
         return std::move(rendition_);
     }
 
   private:
-    /// One query on top of what was read before: its presets, then its own parameters.
-    Status read_layer(std::string_view query, Source source, int depth) {
+    /// One query on top of what was read before: its presets, then its own parameters. `preset`: whose query
+    /// it is.
+    Status read_layer(std::string_view query, Source source, int depth, std::string_view preset) {
         Pairs pairs;
         if (Status collected = collect(query, source, pairs); !collected) {
             return collected;
@@ -93,6 +94,7 @@ class Parser {
             if (!pairs.given[i] || table[i].read == nullptr) {
                 continue;
             }
+            remember(table[i].info.name, preset);
             const auto value = detail::percent_decode(pairs.values[i], scratch_);
             const Reading reading = value && !value->empty()
                                         ? table[i].read(*value, table[i], rendition_, context_)
@@ -103,6 +105,14 @@ class Parser {
             rendition_.original = rendition_.original && table[i].leaves_original;
         }
         return check_focus(pairs);
+    }
+
+    /// Whose value a parameter has from now on.
+    void remember(std::string_view parameter, std::string_view preset) {
+        std::erase_if(rendition_.preset_of, [&](const auto& entry) { return entry.first == parameter; });
+        if (!preset.empty()) {
+            rendition_.preset_of.emplace_back(parameter, preset);
+        }
     }
 
     /// Sorts the pairs of a query into `pairs`; refuses names that may not stand there.
@@ -144,7 +154,7 @@ class Parser {
             if (context_.presets == nullptr || found == context_.presets->end()) {
                 return Reading::unknown;
             }
-            applied = read_layer(found->second, Source::preset, depth + 1);
+            applied = read_layer(found->second, Source::preset, depth + 1, name);
             return applied ? Reading::ok : Reading::invalid;
         });
         return applied ? outcome(reading, row) : std::move(applied);
@@ -207,6 +217,32 @@ class Parser {
 
 Result<Rendition> parse_query(std::string_view query, const ParseContext& context) noexcept {
     return detail::guarded([&] { return Parser(context).parse(query, Source::url); });
+}
+
+Error with_preset(Error error, const Rendition& rendition) {
+    const auto name_of = [&](std::string_view parameter) -> std::string_view {
+        for (const auto& [name, preset] : rendition.preset_of) {
+            if (name == parameter) {
+                return preset;
+            }
+        }
+        return {};
+    };
+    // A side that was not given follows from the other; without a name it is the size that is refused.
+    const bool follows = error.parameter.empty()  ? error.status == 400
+                         : error.parameter == "w" ? !rendition.width
+                         : error.parameter == "h" ? !rendition.height
+                                                  : error.parameter == "n" && !rendition.pages;
+    std::string_view preset = name_of(error.parameter);
+    for (const std::string_view other : {"w", "h"}) {
+        if (preset.empty() && follows) {
+            preset = name_of(other);
+        }
+    }
+    if (!preset.empty()) {
+        error.detail = "in preset \"" + shown(preset) + "\": " + error.detail;
+    }
+    return error;
 }
 
 Status check_preset(std::string_view name, std::string_view query, const ParseContext& context) noexcept {

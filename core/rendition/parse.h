@@ -45,6 +45,11 @@ struct ParseContext {
 /// (`buildable`). Never throws.
 Result<Rendition> parse_query(std::string_view query, const ParseContext& context) noexcept;
 
+/// The error with the name of the preset that the value at fault comes from, if it comes from one: whoever
+/// sees
+/// `?p=card` refused cannot know what is in it. A length that nobody gave follows from `w` or `h`.
+Error with_preset(Error error, const Rendition& rendition);
+
 /// Checks a preset's query at configuration time; presets may name presets declared before them.
 Status check_preset(std::string_view name, std::string_view query, const ParseContext& context) noexcept;
 

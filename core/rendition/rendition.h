@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/rendition/format.h"
@@ -72,6 +74,10 @@ struct Rendition {
     std::string download;  ///< `dl`, a file name; not part of the cache key
 
     std::optional<std::uint64_t> expires;  ///< `exp`, Unix time; not part of the cache key
+
+    /// Parameters whose value is that of a preset, with the preset's name: for errors. Not part of the cache
+    /// key.
+    std::vector<std::pair<std::string_view, std::string>> preset_of;
 
     /// No parameter at all: the original's bytes are wanted, untouched.
     bool original = true;
