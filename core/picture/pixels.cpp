@@ -52,6 +52,8 @@ VImage to_memory(const VImage& image, const Cancellation& cancellation, int stri
             }
         }
     }
+    // Who is told of progress comes from the image behind this one, which may go before this one does.
+    memory->progress_signal = nullptr;
     return result;
 }
 

@@ -237,6 +237,7 @@ TEST_F(Render, Trim) {
          {120, 10}},
         {"then resized", framed(white, red, 3), "trim=10&w=40&fm=png", {40, 20}},
         {"after crop", framed(white, red, 3), "trim=10&crop=0,0,60,90&fm=png", {45, 40}},
+        {"after a crop that begins lower", framed(white, red, 3), "trim=10&crop=0,5,60,85&fm=png", {45, 40}},
     };
     for (const Case& c : cases) {
         const vips::VImage image = picture(file_of(c.image, ".png"), c.query);
