@@ -129,6 +129,9 @@ Bytes encode_once(const VImage& image, const EncodeOptions& options, int quality
     if (options.format == Format::webp && !options.metadata) {
         strip_webp(bytes);
     }
+    if (options.format == Format::webp && image.has_alpha()) {
+        declare_transparent_webp(bytes);
+    }
     return bytes;
 }
 

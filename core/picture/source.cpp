@@ -8,6 +8,7 @@
 #include "core/picture/draw.h"
 #include "core/picture/engine.h"
 #include "core/picture/failure.h"
+#include "core/picture/gif.h"
 
 namespace media {
 
@@ -125,6 +126,9 @@ Source::Source(ByteView bytes, FormatSet input, FailOn fail_on, const Cancellati
     }
     if (!decodable_formats().has(format_)) {
         fail(415, "this build cannot decode " + std::string(info(format_).name));
+    }
+    if (format_ == Format::gif && fail_on_ != FailOn::none && !gif_is_whole(bytes_)) {
+        fail(422, "the original cannot be decoded");
     }
     read_header(0);
 }

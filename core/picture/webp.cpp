@@ -52,4 +52,33 @@ void strip_webp(Bytes& file) noexcept {
     }
 }
 
+void declare_transparent_webp(Bytes& file) noexcept {
+    // WebP container specification, "Extended File Format" and "Animation": a VP8X chunk, then perhaps ICCP,
+    // then ANIM.
+    constexpr std::size_t head = 12;
+    constexpr unsigned alpha = 0x10;
+    constexpr unsigned animation = 0x02;
+    std::uint8_t* const data = file.data();
+    const std::size_t size = file.size();
+    if (size < head + 18 || tag_at(data) != "RIFF" || tag_at(data + head) != "VP8X" ||
+        (data[head + 8] & animation) == 0) {
+        return;
+    }
+    data[head + 8] = static_cast<std::uint8_t>(data[head + 8] | alpha);
+    for (std::size_t at = head; size - at >= 14;) {
+        const std::size_t length = little_endian(data + at + 4);
+        if (tag_at(data + at) == "ANIM") {
+            std::memset(data + at + 8, 0, 4);
+            return;
+        }
+        if (length > size - at - 8) {
+            return;
+        }
+        at += 8 + length + length % 2;
+        if (at > size) {
+            return;
+        }
+    }
+}
+
 }  // namespace media
