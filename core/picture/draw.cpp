@@ -63,6 +63,7 @@ struct Order {
 };
 
 struct Outcome {
+    bool no_process = false;  // nobody to draw it, through no fault of the document
     int width = 0, height = 0, bands = 0;
     VipsInterpretation interpretation = VIPS_INTERPRETATION_sRGB;
     int page_height = 0, n_pages = 0;
@@ -128,6 +129,13 @@ void limit(int resource, rlim_t most) {
 }
 
 void limit_resources(rlim_t cpu_seconds) {
+    // Where memory runs out, a drawing goes before anything of the server.
+    if (const int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC); file >= 0) {
+        if (write(file, "1000", 4) != 4) {
+            // Not allowed here: then it is one process among others.
+        }
+        close(file);
+    }
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_CPU, cpu_seconds);
 #ifndef __SANITIZE_ADDRESS__  // which reserves more than all of that
@@ -157,7 +165,8 @@ void draw_into(int socket, const Order& order, int document) {
     }
     VImage image = load(order.drawing, bytes, order.size);
     VipsImage* const raw = image.get_image();
-    const Outcome outcome{raw->Xsize,
+    const Outcome outcome{false,
+                          raw->Xsize,
                           raw->Ysize,
                           raw->Bands,
                           raw->Type,
@@ -235,7 +244,15 @@ bool receive_order(int socket, Order& order, Fd& document, Fd& reply) {
         if (!receive_order(socket, order, document, reply)) {
             _exit(0);
         }
-        if (reply.get() >= 0 && fork() == 0) {
+        if (reply.get() < 0) {
+            continue;
+        }
+        const pid_t child = fork();
+        if (child < 0) {
+            const Outcome outcome{.no_process = true};
+            send_all(reply.get(), &outcome, sizeof outcome);
+        }
+        if (child == 0) {
             close(socket);
             try {
                 draw_into(reply.get(), order, document.get());
@@ -250,13 +267,17 @@ bool receive_order(int socket, Order& order, Fd& document, Fd& reply) {
 
 // --- in the process that wants a drawing
 
+[[noreturn]] void fail_for_now() {
+    fail(503, "documents cannot be drawn at the moment");
+}
+
 Fd in_memory(ByteView document) {
     Fd file(memfd_create("document", MFD_CLOEXEC));
     std::size_t written = 0;
     while (file.get() >= 0 && written < document.size()) {
         const ssize_t count = write(file.get(), document.data() + written, document.size() - written);
         if (count <= 0) {
-            throw VError();
+            fail_for_now();
         }
         written += static_cast<std::size_t>(count);
     }
@@ -268,7 +289,7 @@ Fd give_order(ByteView document, const Drawing& drawing, const Cancellation& can
     const Fd file = in_memory(document);
     int ends[2];
     if (file.get() < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
-        throw VError();
+        fail_for_now();
     }
     Fd mine(ends[0]);
     const Fd theirs(ends[1]);
@@ -283,7 +304,7 @@ Fd give_order(ByteView document, const Drawing& drawing, const Cancellation& can
     const int fds[enclosures] = {file.get(), theirs.get()};
     std::memcpy(CMSG_DATA(control), fds, sizeof fds);
     if (sendmsg(orders.get(), &head, MSG_NOSIGNAL) != sizeof message.order) {
-        throw VError();
+        fail_for_now();
     }
     return mine;
 }
@@ -327,6 +348,9 @@ Status start_drawing() noexcept {
     if (forker == 0) {
         serve(theirs.get());
     }
+    if (forker > 0) {
+        setpgid(forker, forker);  // on both sides: whoever is first
+    }
     if (forker < 0) {
         orders.reset();
         return Error{500, "the process that draws documents does not start"};
@@ -348,6 +372,9 @@ VImage draw(ByteView document, const Drawing& drawing, const Cancellation& cance
     const Fd reply = give_order(document, drawing, cancellation);
     Outcome outcome;
     receive_all(reply.get(), &outcome, sizeof outcome, cancellation);
+    if (outcome.no_process) {
+        fail_for_now();
+    }
     if (!plausible(outcome)) {
         throw VError();
     }

@@ -29,7 +29,8 @@ void stop_drawing() noexcept;
 
 /// Draws the pages of a document, one below another, in a new process that is ended with the cancellation.
 /// Without `pixels`, what comes back is a header that has none. Any thread.
-/// Throws VError where nothing can be drawn, Failure where the work is to stop.
+/// Throws VError where nothing can be drawn, Failure where the work is to stop, or 503 where no process can
+/// be had.
 vips::VImage draw(ByteView document, const Drawing& drawing, const Cancellation& cancellation);
 
 }  // namespace media
