@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "module/config.h"
+
 namespace media {
 
 namespace {
@@ -126,7 +128,9 @@ bool set_problem(ngx_http_request_t* r, int status, std::string_view body) noexc
                     static_cast<off_t>(body.size()), -1, {})) {
         return false;
     }
-    if (status == NGX_HTTP_NOT_ALLOWED && add_header(r, "Allow", "GET, HEAD") == nullptr) {
+    const bool purge = location_config(r)->purge != 0;
+    if (status == NGX_HTTP_NOT_ALLOWED &&
+        add_header(r, "Allow", purge ? "GET, HEAD, PURGE" : "GET, HEAD") == nullptr) {
         return false;
     }
     return status != NGX_HTTP_SERVICE_UNAVAILABLE || add_header(r, "Retry-After", retry_after) != nullptr;

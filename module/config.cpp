@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "module/guard.h"
+#include "module/purge_table.h"
 
 namespace media {
 
@@ -76,6 +77,27 @@ char* compose_settings(ngx_conf_t* cf, LocationConfig* conf) {
     return conf->fingerprint.data == nullptr ? fail() : NGX_CONF_OK;
 }
 
+/// The table of purges, which outlives every entry of the caches and is written down in the first of them.
+bool declare_purges(ngx_conf_t* cf, MainConfig* main) {
+    std::string log;
+    time_t lifetime = 0;
+    const auto* const* caches = static_cast<ngx_http_file_cache_t**>(main->caches.elts);
+    for (ngx_uint_t i = 0; i < main->caches.nelts; ++i) {
+        if (log.empty()) {
+            // nginx' cache loader leaves a folder of that name alone.
+            log = std::string{view(caches[i]->path->name)} + "/temp/purges";
+        }
+        lifetime = std::max(lifetime, caches[i]->inactive);
+    }
+    main->purges = PurgeTable::declare(cf, std::move(log), lifetime);
+    if (main->purges != nullptr) {
+        for (const auto& redis : main->catalogue->redis) {
+            main->purges->share(redis->ttl);
+        }
+    }
+    return main->purges != nullptr;
+}
+
 }  // namespace
 
 MainConfig* main_config(const ngx_conf_t* cf) noexcept {
@@ -88,6 +110,18 @@ MainConfig* main_config(const ngx_http_request_t* r) noexcept {
 
 const LocationConfig* location_config(const ngx_http_request_t* r) noexcept {
     return static_cast<const LocationConfig*>(ngx_http_get_module_loc_conf(r, ngx_http_media_module));
+}
+
+std::string server_identity(const ngx_http_request_t* r) {
+    const auto* server =
+        static_cast<const ngx_http_core_srv_conf_t*>(ngx_http_get_module_srv_conf(r, ngx_http_core_module));
+    if (server->server_name.len > 0) {
+        return std::string{view(server->server_name)};
+    }
+    const auto* main =
+        static_cast<const ngx_http_core_main_conf_t*>(ngx_http_get_module_main_conf(r, ngx_http_core_module));
+    auto* const* all = static_cast<ngx_http_core_srv_conf_t**>(main->servers.elts);
+    return ':' + std::to_string(std::find(all, all + main->servers.nelts, server) - all);
 }
 
 void* create_main_config(ngx_conf_t* cf) {
@@ -119,6 +153,9 @@ char* init_main_config(ngx_conf_t* cf, void* conf) {
         }
         catalogue.presets.emplace(preset.name, preset.query);
     }
+    if (catalogue.used && !declare_purges(cf, main)) {
+        return fail();
+    }
     return NGX_CONF_OK;
 }
 
@@ -130,6 +167,7 @@ void* create_location_config(ngx_conf_t* cf) {
     conf->original = NGX_CONF_UNSET;
     conf->intercept_errors = NGX_CONF_UNSET;
     conf->presets_only = NGX_CONF_UNSET;
+    conf->purge = NGX_CONF_UNSET;
     conf->cache = static_cast<ngx_shm_zone_t*>(NGX_CONF_UNSET_PTR);
     conf->cache_valid = static_cast<ngx_array_t*>(NGX_CONF_UNSET_PTR);
     conf->redis = static_cast<RedisConfig*>(NGX_CONF_UNSET_PTR);
@@ -149,6 +187,10 @@ char* merge_location_config(ngx_conf_t* cf, void* parent, void* child) {
     auto* above = static_cast<LocationConfig*>(parent);
     auto* conf = static_cast<LocationConfig*>(child);
 
+    if (conf->purge == 1 && conf->root == nullptr && conf->pass == nullptr) {
+        report(cf, *conf->purge_place, "\"media_purge\" without \"media_root\" or \"media_pass\"");
+        return fail();
+    }
     if (merge_scalars(cf, above, conf) != NGX_CONF_OK) {
         return fail();
     }
@@ -208,8 +250,11 @@ char* merge_location_config(ngx_conf_t* cf, void* parent, void* child) {
         conf->root = above->root;
         conf->pass = above->pass;
         conf->prefix = above->prefix;
+        conf->purge = above->purge;
         clcf->handler = guard<rendition_handler>;
     }
+    // Not inherited by locations within: what guards the outer one (limit_except) may not reach them.
+    ngx_conf_init_value(conf->purge, 0);
     if (conf->input != nullptr && (conf->root != nullptr || conf->pass != nullptr)) {
         for (const Format document : {Format::svg, Format::pdf}) {
             if (conf->input->has(document)) {

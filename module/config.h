@@ -11,8 +11,8 @@
 #include "core/picture/watermark.h"
 #include "core/rendition/parse.h"
 #include "core/rendition/settings.h"
-#include "module/redis_config.h"
 #include "module/ngx.h"
+#include "module/redis_config.h"
 
 namespace media {
 
@@ -35,15 +35,18 @@ struct Catalogue {
     std::vector<WatermarkSpec> watermarks;
     std::vector<std::string> watermark_names;
     std::vector<std::unique_ptr<RedisConfig>> redis;  ///< each once
-    FormatSet documents;  ///< SVG and PDF, where some location decodes them
-    bool used = false;    ///< some location serves renditions
+    FormatSet documents;                              ///< SVG and PDF, where some location decodes them
+    bool used = false;                                ///< some location serves renditions
 };
+
+class PurgeTable;
 
 struct MainConfig {
     ngx_array_t caches;  ///< of ngx_http_file_cache_t*, by media_cache_path
     ngx_int_t threads;
     ngx_int_t queue;
     Catalogue* catalogue;
+    PurgeTable* purges;  ///< null where no location serves renditions
 };
 
 /// Preferred formats of `fm=auto`; trivially destructible, for the pool.
@@ -58,6 +61,15 @@ struct SignatureConfig {
     bool required = false;
 };
 
+/// Words of media_cache_use_stale, as bits; 0: it is not set.
+namespace use_stale {
+inline constexpr ngx_uint_t off = 1;
+inline constexpr ngx_uint_t error = 2;     ///< whatever would be answered with 5xx
+inline constexpr ngx_uint_t updating = 4;  ///< while it is refreshed
+inline constexpr ngx_uint_t http_403 = 8;
+inline constexpr ngx_uint_t http_404 = 16;
+}  // namespace use_stale
+
 struct LocationConfig {
     ngx_http_complex_value_t* root;
     ngx_http_complex_value_t* pass;
@@ -65,12 +77,15 @@ struct LocationConfig {
     ngx_flag_t original;
     ngx_flag_t intercept_errors;
     ngx_flag_t presets_only;
+    ngx_flag_t purge;
+    Place* purge_place;          ///< where media_purge says "on"
     SignatureConfig* signature;  ///< unset: NGX_CONF_UNSET_PTR
     ngx_str_t forced_watermark;  ///< data null: unset; length 0: off
     Place* forced_place;
     ngx_shm_zone_t* cache;  ///< null: off
     RedisConfig* redis;     ///< null: off; unset: NGX_CONF_UNSET_PTR; belongs to the catalogue
     ngx_array_t* cache_valid;
+    ngx_uint_t use_stale;  ///< bits of use_stale
     ngx_msec_t cache_lock_timeout;
     ngx_msec_t timeout;
     off_t max_source_size;
@@ -99,6 +114,10 @@ void* create_main_config(ngx_conf_t* cf);
 char* init_main_config(ngx_conf_t* cf, void* conf);
 void* create_location_config(ngx_conf_t* cf);
 char* merge_location_config(ngx_conf_t* cf, void* parent, void* child);
+
+/// What tells the server of a request from others in cache keys: its name, or without one its place in the
+/// configuration, which is the same on every node.
+std::string server_identity(const ngx_http_request_t* r);
 
 /// All directives, for ngx_module_t.
 extern ngx_command_t commands[];

@@ -28,6 +28,9 @@ class Descriptor {
     explicit operator bool() const noexcept { return fd_ >= 0; }
     int get() const noexcept { return fd_; }
 
+    /// Gives the file away.
+    int release() noexcept { return std::exchange(fd_, -1); }
+
     void reset(int fd = -1) noexcept {
         if (fd_ >= 0) {
             close(fd_);

@@ -1,7 +1,9 @@
 // The directives: how each is read. What they are is said in directives.inc alone.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <utility>
 
 #include "core/base/hash.h"
 #include "module/config.h"
@@ -232,6 +234,16 @@ char* set_cache(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
     return location->cache == nullptr || location->cache_place == nullptr ? fail() : ok;
 }
 
+char* set_purge(ngx_conf_t* cf, ngx_command_t* command, void* conf) {
+    auto* location = static_cast<LocationConfig*>(conf);
+    char* outcome = ngx_conf_set_flag_slot(cf, command, conf);
+    if (outcome == NGX_CONF_OK) {
+        location->purge_place = make_in_pool<Place>(cf->pool, place_of(cf));
+        return location->purge_place == nullptr ? fail() : ok;
+    }
+    return outcome;
+}
+
 char* set_preset(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
     Catalogue& catalogue = *static_cast<MainConfig*>(conf)->catalogue;
     const std::string_view name = view(values(cf)[0]);
@@ -423,6 +435,53 @@ char* set_timeout(ngx_conf_t* cf, ngx_command_t* command, void* conf) {
     return outcome;
 }
 
+constexpr std::pair<std::string_view, ngx_uint_t> stale_words[] = {{"off", use_stale::off},
+                                                                   {"error", use_stale::error},
+                                                                   {"updating", use_stale::updating},
+                                                                   {"http_403", use_stale::http_403},
+                                                                   {"http_404", use_stale::http_404}};
+
+// The bit of a word of media_cache_use_stale; 0 where there is none.
+ngx_uint_t stale_bit(std::string_view word) noexcept {
+    for (const auto& [name, bit] : stale_words) {
+        if (name == word) {
+            return bit;
+        }
+    }
+    return 0;
+}
+
+ngx_uint_t stale_bits(std::string_view words) noexcept {
+    ngx_uint_t bits = 0;
+    while (!words.empty()) {
+        const std::size_t space = std::min(words.find(' '), words.size());
+        bits |= stale_bit(words.substr(0, space));
+        words.remove_prefix(std::min(space + 1, words.size()));
+    }
+    return bits;
+}
+
+char* set_use_stale(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
+    auto* location = static_cast<LocationConfig*>(conf);
+    if (location->use_stale != 0) {
+        return duplicate;
+    }
+    for (const ngx_str_t& value : values(cf)) {
+        const ngx_uint_t bit = stale_bit(view(value));
+        if (bit == 0 || (location->use_stale & bit) != 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s \"%V\" in \"media_cache_use_stale\"",
+                               bit == 0 ? "unknown word" : "duplicate word", &value);
+            return fail();
+        }
+        location->use_stale |= bit;
+    }
+    if ((location->use_stale & use_stale::off) != 0 && location->use_stale != use_stale::off) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"media_cache_use_stale off\" takes no other word");
+        return fail();
+    }
+    return ok;
+}
+
 ngx_conf_enum_t fail_on_choices[] = {
     {ngx_string("none"), static_cast<ngx_uint_t>(FailOn::none)},
     {ngx_string("truncated"), static_cast<ngx_uint_t>(FailOn::truncated)},
@@ -432,7 +491,7 @@ ngx_conf_enum_t fail_on_choices[] = {
 };
 
 /// How a location comes by a value that it does not set.
-enum class Kind : std::uint8_t { own, flag, msec, size, pixels, number, choice };
+enum class Kind : std::uint8_t { own, flag, msec, size, pixels, number, choice, words };
 
 struct Inherited {
     std::string_view name;
@@ -503,6 +562,9 @@ char* merge_scalars(ngx_conf_t* /*cf*/, LocationConfig* parent, LocationConfig* 
                 break;
             case Kind::number:
                 inherit<ngx_int_t>(parent, child, offset, NGX_CONF_UNSET, ngx_atoi(text.data, text.len));
+                break;
+            case Kind::words:
+                inherit<ngx_uint_t>(parent, child, offset, 0, stale_bits(initial));
                 break;
             case Kind::choice:
                 for (const ngx_conf_enum_t* choice = fail_on_choices; choice->name.len != 0; ++choice) {

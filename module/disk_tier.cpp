@@ -117,6 +117,22 @@ bool CacheFile::write(StoredFacts facts, ByteView body, std::string_view etag, t
     return false;
 }
 
+Result<Encoded> StoredBody::read() const noexcept {
+    Encoded rendition;
+    rendition.body = Bytes::allocate(size);
+    if (rendition.body.data() == nullptr) {
+        return Error{503, "out of memory"};
+    }
+    if (!file.read_at(rendition.body.data(), size, offset)) {
+        return Error{500, "the cache failed"};
+    }
+    rendition.format = static_cast<Format>(facts.format);
+    rendition.width = facts.width;
+    rendition.height = facts.height;
+    rendition.pages = facts.pages;
+    return rendition;
+}
+
 DiskTier::Outcome DiskTier::open(ngx_http_request_t* r, ngx_shm_zone_t* zone, std::string_view key,
                                  ngx_msec_t lock_timeout) {
     if (r->cache == nullptr) {
@@ -175,11 +191,9 @@ DiskTier::Outcome DiskTier::open(ngx_http_request_t* r, ngx_shm_zone_t* zone, st
             ours_ = true;
             return Outcome::make;
         case NGX_HTTP_CACHE_STALE:
-            ours_ = true;
-            renew(r);
-            return read_facts(r) ? Outcome::expired : Outcome::make;
+            return on_expired(r, false);
         case NGX_HTTP_CACHE_UPDATING:
-            return take_over(r);
+            return on_expired(r, true);
         case NGX_HTTP_CACHE_SCARCE:
             release(r);
             r->cache = nullptr;
@@ -251,24 +265,33 @@ void DiskTier::keep_hot(ngx_http_request_t* r, std::string_view key) {
     worker()->keep_hot(cache->key, std::move(file));
 }
 
-// nginx leaves an entry "updating" for ever when the worker that renewed it was killed; our lease ends.
-DiskTier::Outcome DiskTier::take_over(ngx_http_request_t* r) noexcept {
+// Decides in one step whose the renewal is: nginx marks an entry without a lease, and leaves the mark for
+// ever when its worker is killed.
+DiskTier::Outcome DiskTier::on_expired(ngx_http_request_t* r, bool busy) noexcept {
     ngx_http_cache_t* cache = r->cache;
+    ngx_http_file_cache_node_t* node = cache->node;
     ngx_slab_pool_t* shared = cache->file_cache->shpool;
+    const ngx_msec_t now = ngx_current_msec;
     ngx_shmtx_lock(&shared->mutex);
-    const bool dead = static_cast<ngx_msec_int_t>(cache->node->lock_time - ngx_current_msec) <= 0;
-    if (dead) {
-        cache->node->updating = 1;
-        cache->updating = 1;
+    const bool leased = static_cast<ngx_msec_int_t>(node->lock_time - now) > 0;
+    // Marked by us, and not taken over since by one who saw the mark without its lease; or free; or left to
+    // us.
+    ours_ = busy ? adopts_ || !leased : !leased || node->lock_time == cache->lock_time;
+    cache->updating = ours_ ? 1 : 0;
+    if (ours_) {
+        node->updating = 1;
+        node->lock_time = now + lease;
+        cache->lock_time = node->lock_time;
     }
     ngx_shmtx_unlock(&shared->mutex);
-    const bool readable = read_facts(r);
-    if (dead || !readable) {
+    adopts_ = false;
+    if (!read_facts(r)) {
+        // Not of this build: to be made anew, by whoever comes to it.
         ours_ = true;
         renew(r);
-        return readable ? Outcome::expired : Outcome::make;
+        return Outcome::make;
     }
-    return Outcome::updating;
+    return ours_ ? Outcome::expired : Outcome::updating;
 }
 
 bool DiskTier::read_facts(ngx_http_request_t* r) noexcept {
@@ -326,6 +349,84 @@ CacheFile DiskTier::prepare(ngx_http_request_t* r) {
     return file;
 }
 
+DiskTier::Outcome DiskTier::wait(ngx_http_request_t* r) {
+    ngx_http_cache_t* cache = r->cache;
+    if (cache->lock_timeout == 0) {
+        release(r);
+        r->cache = nullptr;
+        return Outcome::bypass;
+    }
+    if (cache->wait_time == 0) {
+        cache->wait_time = ngx_current_msec + cache->lock_timeout;
+        cache->wait_event.data = r;
+        cache->wait_event.log = r->connection->log;
+    }
+    cache->wait_event.handler = guard<on_wait>;
+    cache->waiting = 1;
+    r->main->blocked++;
+    ngx_add_timer(&cache->wait_event, std::min(wait_period, cache->lock_timeout));
+    return Outcome::waiting;
+}
+
+// The node's valid_sec speaks of errors that nginx remembers; an entry that has a file has none.
+bool DiskTier::failing(const ngx_http_request_t* r) noexcept {
+    return r->cache->node->valid_sec != 0;
+}
+
+void DiskTier::hand_over(ngx_http_request_t* r) noexcept {
+    r->cache->updating = 0;  // so that our end does not end the other's work
+    ours_ = false;
+}
+
+// The mark stays, with a short lease that nobody renews.
+void DiskTier::rest(ngx_http_request_t* r) noexcept {
+    ngx_http_cache_t* cache = r->cache;
+    if (!ours_ || cache->node == nullptr || cache->updated != 0) {
+        return;
+    }
+    ngx_slab_pool_t* shared = cache->file_cache->shpool;
+    ngx_shmtx_lock(&shared->mutex);
+    cache->node->lock_time = ngx_current_msec + pause;
+    cache->node->valid_sec = ngx_time();
+    ngx_shmtx_unlock(&shared->mutex);
+    cache->updating = 0;
+    release(r);
+}
+
+std::optional<StoredBody> DiskTier::stored(const ngx_http_request_t* r) const noexcept {
+    const ngx_http_cache_t* cache = r->cache;
+    StoredBody body;
+    body.file = Descriptor::duplicate(cache->file.fd);
+    if (!body.file) {
+        return std::nullopt;
+    }
+    body.offset = static_cast<off_t>(cache->body_start);
+    body.size = static_cast<std::size_t>(cache->length - body.offset);
+    body.facts = facts_;
+    return body;
+}
+
+void DiskTier::drop(ngx_http_request_t* r) noexcept {
+    ngx_http_cache_t* cache = r->cache;
+    if (!ours_ || cache->node == nullptr || cache->updated != 0) {
+        return;
+    }
+    ngx_http_file_cache_t* zone = cache->file_cache;
+    ngx_shmtx_lock(&zone->shpool->mutex);
+    if (cache->node->exists != 0) {
+        zone->sh->size -= cache->node->fs_size;
+        cache->node->fs_size = 0;
+        cache->node->exists = 0;
+    }
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+    // Before the place is free: else it might be another's file.
+    if (unlink(reinterpret_cast<const char*>(cache->file.name.data)) != 0 && errno != ENOENT) {
+        ngx_log_error(NGX_LOG_CRIT, r->connection->log, errno, "media: cannot remove \"%V\"",
+                      &cache->file.name);
+    }
+    release(r);
+}
+
 void DiskTier::publish(ngx_http_request_t* r, CacheFile file) {
     if (!file.file_) {
         if (file.error_ != 0) {
@@ -339,6 +440,10 @@ void DiskTier::publish(ngx_http_request_t* r, CacheFile file) {
     temporary.file.name = str(file.path_);
     temporary.file.fd = file.file_.get();
     temporary.file.log = r->connection->log;
+    ngx_slab_pool_t* shared = r->cache->file_cache->shpool;
+    ngx_shmtx_lock(&shared->mutex);
+    r->cache->node->valid_sec = 0;  // not failing any more
+    ngx_shmtx_unlock(&shared->mutex);
     ngx_http_file_cache_update(r, &temporary);
     file.file_.reset();  // renamed, or removed by nginx where that failed
     ours_ = false;

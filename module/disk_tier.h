@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <ctime>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,12 +43,23 @@ class CacheFile {
     int error_ = 0;
 };
 
+/// The body of an entry that stays right beyond its lifetime.
+struct StoredBody {
+    Descriptor file;
+    off_t offset = 0;
+    std::size_t size = 0;
+    StoredFacts facts;
+
+    /// Pool thread: the rendition as it was made. Errors: 500 where the file cannot be read, 503.
+    Result<Encoded> read() const noexcept;
+};
+
 /// The cache of one request. Belongs to the event loop.
 class DiskTier {
   public:
     enum class Outcome : std::uint8_t {
         hit,       ///< fresh: send()
-        updating,  ///< stale, and somebody else renews it: send()
+        updating,  ///< stale, and somebody else renews it: send() or wait()
         expired,   ///< stale, and ours to renew; send() still works
         make,      ///< not there, and ours to make
         bypass,    ///< make it, but do not store it
@@ -61,6 +73,29 @@ class DiskTier {
 
     /// Facts of a hit; valid after hit, updating or expired.
     const StoredFacts& facts() const noexcept { return facts_; }
+
+    /// After `updating`: waits for the other. `waiting`, or `bypass` where the time to wait is over.
+    Outcome wait(ngx_http_request_t* r);
+
+    /// When a hit's, or a stale entry's, lifetime ends or has ended.
+    static time_t valid_until(const ngx_http_request_t* r) noexcept { return r->cache->valid_sec; }
+
+    /// Whether the last attempt to renew a stale entry failed.
+    static bool failing(const ngx_http_request_t* r) noexcept;
+
+    /// After `expired`: leaves the work to a request of this process that calls adopt() before its open().
+    void hand_over(ngx_http_request_t* r) noexcept;
+    void adopt() noexcept { adopts_ = true; }
+
+    /// After `expired`: the attempt has failed. Nobody makes another before `pause` milliseconds are over.
+    void rest(ngx_http_request_t* r) noexcept;
+    static constexpr ngx_msec_t pause = 1000;
+
+    /// After `expired`: the stored body, for a thread. Nothing when descriptors have run out.
+    std::optional<StoredBody> stored(const ngx_http_request_t* r) const noexcept;
+
+    /// Gives the place back and removes the entry; send() still works.
+    void drop(ngx_http_request_t* r) noexcept;
 
     /// Sends the stored body with the headers that are set already; returns as ngx_http_output_filter.
     ngx_int_t send(ngx_http_request_t* r);
@@ -86,12 +121,13 @@ class DiskTier {
     bool take_hot(ngx_http_request_t* r, std::string_view key) noexcept;
     void keep_hot(ngx_http_request_t* r, std::string_view key);
     static void forget_refusal(ngx_http_request_t* r) noexcept;
-    Outcome take_over(ngx_http_request_t* r) noexcept;
+    Outcome on_expired(ngx_http_request_t* r, bool busy) noexcept;
     bool read_facts(ngx_http_request_t* r) noexcept;
 
     StoredFacts facts_;
     std::shared_ptr<const HotFile> hot_;  ///< what the answer is read from, if kept open
     bool ours_ = false;
+    bool adopts_ = false;  ///< what another request of this process has left to us
     int refusal_ = 0;
 };
 

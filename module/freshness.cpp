@@ -1,84 +1,73 @@
 #include "module/freshness.h"
 
 #include <algorithm>
-#include <charconv>
-
-#include "module/ngx.h"
 
 namespace media {
 
 namespace {
 
-std::string_view trimmed(std::string_view text) noexcept {
-    const auto first = text.find_first_not_of(" \t");
-    if (first == std::string_view::npos) {
-        return {};
+// What does not fit is cut between two directives.
+std::string_view cut_list(std::string_view list, std::size_t limit) noexcept {
+    if (list.size() <= limit) {
+        return list;
     }
-    return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
-bool same(std::string_view text, std::string_view lower) noexcept {
-    return text.size() == lower.size() &&
-           std::equal(text.begin(), text.end(), lower.begin(),
-                      [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + ('a' - 'A') : a) == b; });
+    const std::size_t comma = list.rfind(',', limit);
+    return list.substr(0, comma == std::string_view::npos ? 0 : comma);
 }
 
 }  // namespace
 
-std::optional<time_t> stated_lifetime(std::string_view cache_control, std::string_view expires,
-                                      time_t now) noexcept {
-    std::optional<time_t> max_age;
-    std::optional<time_t> shared_age;
-    while (!cache_control.empty()) {
-        const std::size_t comma = std::min(cache_control.find(','), cache_control.size());
-        const std::string_view word = trimmed(cache_control.substr(0, comma));
-        cache_control.remove_prefix(std::min(comma + 1, cache_control.size()));
-
-        const std::size_t equals = std::min(word.find('='), word.size());
-        const std::string_view name = trimmed(word.substr(0, equals));
-        if (same(name, "no-store") || same(name, "no-cache") || same(name, "private")) {
-            return 0;
-        }
-        const bool shared = same(name, "s-maxage");
-        if (equals == word.size() || (!shared && !same(name, "max-age"))) {
-            continue;
-        }
-        std::string_view number = trimmed(word.substr(equals + 1));
-        if (number.size() >= 2 && number.front() == '"' && number.back() == '"') {
-            number = number.substr(1, number.size() - 2);
-        }
-        long long seconds = 0;
-        const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), seconds);
-        // Nonsense is stale at once (RFC 9111, section 4.2.1).
-        const bool sound = error == std::errc{} && end == number.data() + number.size() && seconds >= 0;
-        (shared ? shared_age : max_age) =
-            sound ? static_cast<time_t>(std::min(seconds, 31'536'000'000LL)) : 0;
-    }
-    if (shared_age) {
-        return shared_age;
-    }
-    if (max_age) {
-        return max_age;
-    }
-    if (expires.empty()) {
-        return std::nullopt;
-    }
-    const time_t date =
-        ngx_parse_http_time(reinterpret_cast<u_char*>(const_cast<char*>(expires.data())), expires.size());
-    return date == NGX_ERROR ? 0 : std::max<time_t>(date - now, 0);
+std::int64_t now_in_milliseconds() noexcept {
+    const ngx_time_t* now = ngx_timeofday();
+    return std::int64_t{now->sec} * 1000 + static_cast<std::int64_t>(now->msec);
 }
 
-bool shareable(std::string_view vary) noexcept {
-    while (!vary.empty()) {
-        const std::size_t comma = std::min(vary.find(','), vary.size());
-        const std::string_view name = trimmed(vary.substr(0, comma));
-        vary.remove_prefix(std::min(comma + 1, vary.size()));
-        if (!name.empty() && !same(name, "accept") && !same(name, "accept-encoding") &&
-            !same(name, "origin")) {
-            return false;
-        }
+Freshness Freshness::now(const ngx_array_t* by_status) noexcept {
+    Freshness fresh;
+    fresh.by_status = by_status;
+    fresh.answered = ngx_time();
+    fresh.checked = now_in_milliseconds();
+    return fresh;
+}
+
+void Freshness::continue_from(const StoredFacts& kept) {
+    if (!told) {
+        const bool keep = life.keep;
+        life = kept.life;
+        life.keep = keep;
+        cache_control = kept.cache_control.view();
     }
-    return true;
+    if (validators.etag.empty()) {
+        validators.etag = kept.etag.view();
+    }
+    if (validators.last_modified.empty()) {
+        validators.last_modified = kept.last_modified.view();
+    }
+}
+
+time_t Freshness::valid_until(int status, bool told_by_origin) const noexcept {
+    // The function changes nothing, but does not say so.
+    const time_t configured =
+        ngx_http_file_cache_valid(const_cast<ngx_array_t*>(by_status), static_cast<ngx_uint_t>(status));
+    if (!life.keep || (status != NGX_HTTP_OK && configured <= 0)) {
+        return 0;
+    }
+    if (life.states() && (status == NGX_HTTP_OK || told_by_origin)) {
+        if (life.fresh > 0) {
+            return answered + life.fresh;
+        }
+        return status == NGX_HTTP_OK && !validators.empty() ? answered - 1 : 0;
+    }
+    return configured > 0 ? answered + configured : 0;
+}
+
+void Freshness::note(StoredFacts& facts) const noexcept {
+    facts.life = life;
+    facts.born = answered - time_t{age};
+    facts.checked = checked;
+    facts.cache_control.set(cut_list(cache_control, facts.cache_control.limit));
+    facts.etag.set(validators.etag);
+    facts.last_modified.set(validators.last_modified);
 }
 
 }  // namespace media

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 #include <string_view>
+#include <utility>
 
+#include "core/share/freshness.h"
 #include "module/answer.h"
-#include "module/freshness.h"
 #include "module/guard.h"
 #include "module/rendition_request.h"
 
@@ -63,6 +65,37 @@ ngx_int_t clean_request_headers(ngx_http_request_t* sr) noexcept {
     return NGX_OK;
 }
 
+// Adds a condition to a subrequest whose header fields are its own. The texts must live as long as it.
+ngx_table_elt_t* add_condition(ngx_http_request_t* sr, std::string_view name, std::string_view lowcase,
+                               std::string_view value) noexcept {
+    auto* field = static_cast<ngx_table_elt_t*>(ngx_list_push(&sr->headers_in.headers));
+    if (field != nullptr) {
+        ngx_memzero(field, sizeof(*field));
+        field->key = str(name);
+        field->value = str(value);
+        field->lowcase_key = str(lowcase).data;
+        field->hash = ngx_hash_key(field->lowcase_key, lowcase.size());
+    }
+    return field;
+}
+
+// As the client would be sent it: nginx keeps that of a file as a number only.
+std::string last_modified_of(const ngx_http_request_t* sr) {
+    std::string text = answer_header(sr, "Last-Modified");
+    if (text.empty() && sr->headers_out.last_modified_time >= 0) {
+        std::array<u_char, sizeof("Mon, 28 Sep 1970 06:00:00 GMT")> date{};
+        const u_char* end = ngx_http_time(date.data(), sr->headers_out.last_modified_time);
+        text.assign(reinterpret_cast<const char*>(date.data()), static_cast<std::size_t>(end - date.data()));
+    }
+    return text;
+}
+
+// proxy_pass keeps an origin's Date to itself.
+std::string_view date_of(const ngx_http_request_t* sr) noexcept {
+    const ngx_table_elt_t* date = sr->upstream != nullptr ? sr->upstream->headers_in.date : nullptr;
+    return date != nullptr ? view(date->value) : std::string_view{};
+}
+
 ngx_int_t header_filter(ngx_http_request_t* r) {
     if (OriginCapture* capture = OriginCapture::of(r)) {
         capture->on_header(r);
@@ -96,14 +129,29 @@ ngx_int_t body_filter(ngx_http_request_t* r, ngx_chain_t* chain) {
 
 }  // namespace
 
-ngx_int_t OriginCapture::start(ngx_http_request_t* r, ngx_str_t* uri) {
+ngx_int_t OriginCapture::start(ngx_http_request_t* r, ngx_str_t* uri, Validators known) {
+    known_ = std::move(known);
     hook_.handler = guard<&OriginCapture::on_end>;
     hook_.data = this;
     ngx_http_request_t* sr = nullptr;
     if (ngx_http_subrequest(r, uri, nullptr, &sr, &hook_, NGX_HTTP_SUBREQUEST_WAITED) != NGX_OK) {
         return NGX_ERROR;
     }
-    return clean_request_headers(sr);
+    if (clean_request_headers(sr) != NGX_OK) {
+        return NGX_ERROR;
+    }
+    ngx_http_headers_in_t& in = sr->headers_in;
+    if (!known_.etag.empty()) {
+        in.if_none_match = add_condition(sr, "If-None-Match", "if-none-match", known_.etag);
+    }
+    if (!known_.last_modified.empty()) {
+        in.if_modified_since =
+            add_condition(sr, "If-Modified-Since", "if-modified-since", known_.last_modified);
+    }
+    return (in.if_none_match != nullptr || known_.etag.empty()) &&
+                   (in.if_modified_since != nullptr || known_.last_modified.empty())
+               ? NGX_OK
+               : NGX_ERROR;
 }
 
 OriginCapture* OriginCapture::of(const ngx_http_request_t* r) noexcept {
@@ -116,11 +164,25 @@ OriginCapture* OriginCapture::of(const ngx_http_request_t* r) noexcept {
 void OriginCapture::on_header(ngx_http_request_t* sr) {
     status_ = sr->headers_out.status;
     length_ = sr->headers_out.content_length_n;
-    last_modified_ = sr->headers_out.last_modified_time;
-    cache_control_ = answer_header(sr, "Cache-Control");
-    lifetime_ = stated_lifetime(cache_control_, answer_header(sr, "Expires"), ngx_time());
+    freshness_ = Freshness::now(nullptr);
+    freshness_.last_modified = sr->headers_out.last_modified_time;
+    freshness_.cache_control = answer_header(sr, "Cache-Control");
+    const std::string expires = answer_header(sr, "Expires");
+    const std::string age = answer_header(sr, "Age");
+    freshness_.told = !freshness_.cache_control.empty() || !expires.empty();
+    freshness_.age = age_of(age);
+    freshness_.life = lifetimes(
+        {.cache_control = freshness_.cache_control, .expires = expires, .date = date_of(sr), .age = age},
+        freshness_.answered);
     if (!answer_header(sr, "Set-Cookie").empty() || !shareable(answer_header(sr, "Vary"))) {
-        lifetime_ = 0;  // one client's answer
+        freshness_.life.keep = false;  // one client's answer
+    }
+    freshness_.validators = {.etag = answer_header(sr, "ETag"), .last_modified = last_modified_of(sr)};
+    unchanged_ = status_ == NGX_HTTP_NOT_MODIFIED ? !known_.empty()
+                                                  : status_ == NGX_HTTP_OK && strong_tag(known_.etag) &&
+                                                        freshness_.validators.etag == known_.etag;
+    if (unchanged_) {
+        return;
     }
     if (status_ != NGX_HTTP_OK) {
         return;
@@ -137,7 +199,7 @@ void OriginCapture::on_body(ngx_http_request_t* sr, ngx_chain_t* chain) {
     for (; chain != nullptr; chain = chain->next) {
         ngx_buf_t* buffer = chain->buf;
         const off_t size = ngx_buf_size(buffer);
-        const bool wanted = status_ == NGX_HTTP_OK && !too_large_ && !broken_ && size > 0;
+        const bool wanted = status_ == NGX_HTTP_OK && !unchanged_ && !too_large_ && !broken_ && size > 0;
         if (wanted && static_cast<off_t>(source_.size()) + size > limit_) {
             too_large_ = true;
         } else if (wanted && ngx_buf_in_memory(buffer)) {

@@ -2,11 +2,8 @@
 // sent.
 #pragma once
 
-#include <ctime>
-#include <optional>
-#include <string>
-
 #include "core/base/result.h"
+#include "module/freshness.h"
 #include "module/ngx.h"
 #include "module/source.h"
 
@@ -22,16 +19,17 @@ class OriginCapture {
     OriginCapture(off_t size_limit, Done done, void* owner) noexcept
         : limit_(size_limit), done_(done), owner_(owner) {}
 
-    /// Starts the subrequest. `uri` must live as long as the request.
-    ngx_int_t start(ngx_http_request_t* r, ngx_str_t* uri);
+    /// Starts the subrequest. `uri` must live as long as the request. With validators it is conditional.
+    ngx_int_t start(ngx_http_request_t* r, ngx_str_t* uri, Validators known);
+
+    /// Whether the origin still has what was known: it said so, or it sent the same strong entity tag.
+    bool unchanged() const noexcept { return unchanged_; }
 
     /// The original, whole; or what its absence means: 403, 404, 413, 502, 504.
     Result<Source> take();
 
-    time_t last_modified() const noexcept { return last_modified_; }
-    const std::string& cache_control() const noexcept { return cache_control_; }
-    /// How long the origin says its answer stays fresh, in seconds; 0: not at all; nothing: it does not say.
-    std::optional<time_t> lifetime() const noexcept { return lifetime_; }
+    /// The life of the answer; `by_status` is the caller's to set.
+    const Freshness& freshness() const noexcept { return freshness_; }
 
     /// The capture that a subrequest feeds, or null.
     static OriginCapture* of(const ngx_http_request_t* r) noexcept;
@@ -55,9 +53,9 @@ class OriginCapture {
     bool too_large_ = false;
     bool broken_ = false;
     bool ended_ = false;
-    time_t last_modified_ = -1;
-    std::string cache_control_;
-    std::optional<time_t> lifetime_;
+    bool unchanged_ = false;
+    Validators known_;
+    Freshness freshness_;
 };
 
 /// Puts our filters on top of nginx' chains.

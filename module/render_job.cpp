@@ -19,6 +19,7 @@ bool lasting(int status) noexcept {
 }  // namespace
 
 void RenderJob::work() noexcept {
+    const bool foretold = outcome.has_value();
     queue_seconds = std::chrono::duration<double>(Cancellation::Clock::now() - posted).count();
     source_bytes = source.size();
     try {
@@ -26,8 +27,11 @@ void RenderJob::work() noexcept {
             open_stored();
             return;
         }
-        if (outcome) {
+        if (foretold) {
             // Only to be stored.
+        } else if (kept) {
+            source_bytes = kept->facts.source_bytes;
+            outcome.emplace(kept->read());
         } else if (cancellation.should_stop()) {
             outcome.emplace(Error{504, "the rendition was not begun in time"});
         } else if (Result<Bytes> original = source.gather(changed); !original) {
@@ -39,7 +43,7 @@ void RenderJob::work() noexcept {
                                     .watermarks = watermarks,
                                     .cancellation = cancellation}));
         }
-        store();
+        store(foretold);
     } catch (...) {
         outcome.emplace(Error{500, "out of memory"});
         file.reset();
@@ -68,23 +72,16 @@ void RenderJob::open_stored() {
     encoded.pages = facts.pages;
     etag = content->etag;
     freshness.last_modified = content->last_modified;
-    freshness.cache_control = facts.control();
+    freshness.cache_control = facts.cache_control.view();
     if (file && !file->write(facts, content->body, etag, content->valid, content->last_modified)) {
         // publish() says why.
     }
     outcome.emplace(std::move(encoded));
 }
 
-void RenderJob::store() {
+void RenderJob::store(bool foretold) {
     facts.source_bytes = source_bytes;
-    // What does not fit is cut between two directives.
-    std::string& control = freshness.cache_control;
-    if (control.size() > sizeof(facts.cache_control)) {
-        const std::size_t comma = control.rfind(',', sizeof(facts.cache_control));
-        control.resize(comma == std::string::npos ? 0 : comma);
-    }
-    facts.cache_control_length = static_cast<std::uint8_t>(control.size());
-    std::memcpy(facts.cache_control, control.data(), control.size());
+    freshness.note(facts);
 
     ByteView body;
     if (*outcome) {
@@ -107,20 +104,17 @@ void RenderJob::store() {
         file.reset();
         return;
     }
-    auto* by_status = const_cast<ngx_array_t*>(freshness.by_status);
-    const time_t seconds = facts.status == 200 && freshness.stated
-                               ? *freshness.stated
-                               : ngx_http_file_cache_valid(by_status, facts.status);
-    if (seconds <= 0) {
+    const time_t valid = freshness.valid_until(facts.status, foretold);
+    if (valid <= 0) {
         file.reset();
         return;
     }
-    const time_t valid = std::time(nullptr) + seconds;
     const time_t modified = *outcome ? freshness.last_modified : -1;
     if (file) {
         file->write(facts, body, etag, valid, modified);
     }
-    if (!shared_key.empty() && *outcome && body.size() <= shared_limit) {
+    const time_t seconds = valid - std::time(nullptr);
+    if (!shared_key.empty() && *outcome && seconds > 0 && body.size() <= shared_limit) {
         fresh_seconds = seconds;
         sealed = seal({.facts = {reinterpret_cast<const char*>(&facts), sizeof(facts)},
                        .etag = etag,

@@ -11,20 +11,13 @@
 #include "core/picture/render.h"
 #include "core/share/resp.h"
 #include "module/disk_tier.h"
+#include "module/freshness.h"
 #include "module/render_pool.h"
 #include "module/source.h"
 
 namespace media {
 
 class RenditionRequest;
-
-/// How long an answer stays fresh, by status; pure data that a thread may read.
-struct Freshness {
-    const ngx_array_t* by_status = nullptr;  ///< media_cache_valid; lives as long as the configuration
-    std::optional<time_t> stated;            ///< seconds that the origin states for its answer
-    time_t last_modified = -1;
-    std::string cache_control;
-};
 
 /// Everything a rendition needs and everything that comes of it. Made on the loop, worked on in a thread,
 /// read again on the loop. Outlives its request when the client leaves or the deadline passes.
@@ -46,6 +39,7 @@ class RenderJob final : public Task {
     RenditionRequest* owner;  ///< null once nobody waits; the loop's
 
     Source source;
+    std::optional<StoredBody> kept;  ///< instead of rendering: the rendition that holds on
     Rendition rendition;
     RenderSettings settings;
     std::vector<std::shared_ptr<Watermark>> watermarks;
@@ -72,7 +66,7 @@ class RenderJob final : public Task {
 
   private:
     void open_stored();
-    void store();
+    void store(bool foretold);
 };
 
 }  // namespace media

@@ -102,6 +102,14 @@ bool RenderPool::post(std::unique_ptr<Task>& task) {
     return true;
 }
 
+void RenderPool::post_first(std::unique_ptr<Task> task) {
+    {
+        const std::lock_guard lock{mutex_};
+        queue_.push_front(std::move(task));
+    }
+    arrived_.notify_one();
+}
+
 std::unique_ptr<Task> RenderPool::withdraw(const Task* task) {
     const std::lock_guard lock{mutex_};
     const auto place = std::find_if(queue_.begin(), queue_.end(),

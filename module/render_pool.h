@@ -47,6 +47,10 @@ class RenderPool {
     /// Takes the task over, or leaves it untouched and returns false when too many wait already.
     bool post(std::unique_ptr<Task>& task);
 
+    /// Takes over a short task that cannot be refused: it is the next to be begun. Callers bound their
+    /// number.
+    void post_first(std::unique_ptr<Task> task);
+
     /// The task back, if no thread has begun it; it will then not complete.
     std::unique_ptr<Task> withdraw(const Task* task);
 

@@ -5,15 +5,10 @@
 
 namespace media {
 
-namespace {
-
-bool origin_failed(int status) noexcept {
-    return status == 502 || status == 504;
-}
-
-}  // namespace
-
 ngx_int_t RenditionRequest::send_stored() {
+    if (refreshing_) {
+        return NGX_OK;
+    }
     const ngx_http_cache_t* cache = r_->cache;
     const StoredFacts& facts = disk_.facts();
     const off_t length = cache->length - static_cast<off_t>(cache->body_start);
@@ -29,9 +24,12 @@ ngx_int_t RenditionRequest::send_stored() {
         return vary() ? disk_.send(r_) : NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     describe(facts, static_cast<std::uint64_t>(length));
+    if (facts.life.states()) {
+        born_ = facts.born;
+    }
     if (!set_entity(r_, NGX_HTTP_OK, info(static_cast<Format>(facts.format)).mime, length,
                     cache->last_modified, view(cache->etag)) ||
-        !decorate(facts.control())) {
+        !decorate(facts.cache_control.view())) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     return disk_.send(r_);
@@ -49,11 +47,8 @@ ngx_int_t RenditionRequest::send_fresh() {
 
 ngx_int_t RenditionRequest::fail(const Error& error) {
     shared_.release();
-    if (expired_ && origin_failed(error.status)) {
-        expired_ = false;
-        disk_.release(r_);
-        report_.cache = CacheStatus::stale;
-        return send_stored();
+    if (const auto outcome = expired_ ? fail_stale(error.status) : std::nullopt) {
+        return *outcome;
     }
     if (disk_.ours()) {
         // Those who wait for this rendition would run into the same wall, one after another.
@@ -62,6 +57,9 @@ ngx_int_t RenditionRequest::fail(const Error& error) {
         } else {
             disk_.release(r_);
         }
+    }
+    if (refreshing_) {
+        return NGX_OK;
     }
     if (!vary()) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -81,6 +79,12 @@ bool RenditionRequest::decorate(std::string_view cache_control) noexcept {
     if (!cache_control.empty()) {
         const ngx_str_t value = copy(r_->pool, cache_control);
         if (value.data == nullptr || add_header(r_, "Cache-Control", view(value)) == nullptr) {
+            return false;
+        }
+    }
+    if (born_ && *born_ < ngx_time()) {
+        const ngx_str_t value = copy(r_->pool, std::to_string(ngx_time() - *born_));
+        if (value.data == nullptr || add_header(r_, "Age", view(value)) == nullptr) {
             return false;
         }
     }

@@ -8,6 +8,8 @@
 #include "core/rendition/parse.h"
 #include "module/answer.h"
 #include "module/guard.h"
+#include "module/purge_request.h"
+#include "module/purge_table.h"
 #include "module/worker.h"
 
 namespace media {
@@ -16,19 +18,8 @@ namespace {
 
 constexpr int most_restarts = 3;
 
-// What a step returns while something will call back; no code of nginx' own.
-constexpr ngx_int_t pending = -1000;
-
-constexpr std::array<std::string_view, 8> status_names{"",      "HIT",      "REDIS",   "MISS",
-                                                       "STALE", "UPDATING", "EXPIRED", "BYPASS"};
-
-// Servers without a name are told apart by their place in the configuration, which is the same on every node.
-std::size_t ordinal_of(const ngx_http_request_t* r, const ngx_http_core_srv_conf_t* server) noexcept {
-    const auto* main =
-        static_cast<const ngx_http_core_main_conf_t*>(ngx_http_get_module_main_conf(r, ngx_http_core_module));
-    auto* const* all = static_cast<ngx_http_core_srv_conf_t**>(main->servers.elts);
-    return static_cast<std::size_t>(std::find(all, all + main->servers.nelts, server) - all);
-}
+constexpr std::array<std::string_view, 9> status_names{"",         "HIT",     "REDIS",       "MISS",  "STALE",
+                                                       "UPDATING", "EXPIRED", "REVALIDATED", "BYPASS"};
 
 }  // namespace
 
@@ -37,6 +28,9 @@ std::string_view name_of(CacheStatus status) noexcept {
 }
 
 ngx_int_t rendition_handler(ngx_http_request_t* r) {
+    if (asks_for_purge(r)) {
+        return purge_handler(r);
+    }
     auto* request = make_in_pool<RenditionRequest>(r->pool, r);
     if (request == nullptr) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -77,7 +71,7 @@ ngx_int_t RenditionRequest::start() {
         if (const ngx_int_t outcome = ngx_http_discard_request_body(r_); outcome != NGX_OK) {
             return outcome;
         }
-        return fail({405, "only GET and HEAD are answered here"});
+        return fail({405, "this method is not answered here"});
     }
     if (const ngx_int_t outcome = ngx_http_discard_request_body(r_); outcome != NGX_OK) {
         return outcome;
@@ -91,7 +85,7 @@ ngx_int_t RenditionRequest::start() {
 }
 
 ngx_int_t RenditionRequest::begin() {
-    if (const Status status = authorize(); !status) {
+    if (const Status status = refreshing_ ? Nothing{} : authorize(); !status) {
         return fail(status.error());
     }
     if (const Status status = parse(); !status) {
@@ -214,14 +208,12 @@ ngx_int_t RenditionRequest::on_cache(DiskTier::Outcome outcome) {
             report_.cache = CacheStatus::hit;
             return send_stored();
         case DiskTier::Outcome::updating:
-            report_.cache = CacheStatus::updating;
-            return send_stored();
         case DiskTier::Outcome::expired:
-            report_.cache = CacheStatus::expired;
-            expired_ = true;
-            return seek();
-        case DiskTier::Outcome::make:
+            return on_stale(outcome);
         case DiskTier::Outcome::bypass:
+            waited_ = true;
+            [[fallthrough]];
+        case DiskTier::Outcome::make:
             report_.cache = CacheStatus::miss;
             return seek();
         case DiskTier::Outcome::waiting:
@@ -245,7 +237,7 @@ ngx_int_t RenditionRequest::seek() {
     if (!shared_.opened()) {
         RedisService& service = *worker()->redis.at(conf_->redis);
         shared_.open(service, std::string_view{key_}.substr(0, original_length_), key_,
-                     conf_->cache_lock_timeout, [this] {
+                     waited_ ? 0 : conf_->cache_lock_timeout, [this] {
                          ngx_connection_t* connection = r_->connection;
                          ngx_http_set_log_request(connection->log, r_);
                          resume(&RenditionRequest::seek);
@@ -288,62 +280,6 @@ ngx_int_t RenditionRequest::post(std::unique_ptr<RenderJob> job) {
     }
     await(raw);
     return pending;
-}
-
-ngx_int_t RenditionRequest::make() {
-    if (local_) {
-        const auto file = local_->open(r_);
-        if (!file) {
-            return fail(file.error());
-        }
-        auto source = Source::local(*file, version_);
-        if (!source) {
-            return fail({503, "too many open files"});
-        }
-        return render(std::move(*source), {.by_status = conf_->cache_valid,
-                                           .stated = std::nullopt,
-                                           .last_modified = version_.modified.tv_sec,
-                                           .cache_control = {}});
-    }
-    capture_ = make_in_pool<OriginCapture>(r_->pool, conf_->max_source_size,
-                                           &RenditionRequest::on_origin_done, static_cast<void*>(this));
-    if (capture_ == nullptr || capture_->start(r_, &origin_uri_) != NGX_OK) {
-        return fail({500, "the origin cannot be asked"});
-    }
-    r_->write_event_handler = ngx_http_request_empty_handler;
-    deadline_ = 0;
-    arm(DiskTier::lease / 2);
-    return pending;
-}
-
-ngx_int_t RenditionRequest::on_origin() {
-    auto source = capture_->take();
-    control_ = capture_->cache_control();
-    Freshness freshness{.by_status = conf_->cache_valid,
-                        .stated = capture_->lifetime(),
-                        .last_modified = capture_->last_modified(),
-                        .cache_control = control_};
-    if (source) {
-        return render(std::move(*source), std::move(freshness));
-    }
-    const Error error = std::move(source).error();
-    const time_t keep = ngx_http_file_cache_valid(conf_->cache_valid, static_cast<ngx_uint_t>(error.status));
-    if (error.status != 504 && disk_.ours() && keep > 0) {
-        // Remembering what is not there is a file write: the pool's work, like every other.
-        auto job = std::make_unique<RenderJob>(this, Source{}, rendition_, *conf_->settings,
-                                               std::chrono::milliseconds{conf_->timeout});
-        job->outcome.emplace(error);
-        job->file = disk_.prepare(r_);
-        job->freshness = {
-            .by_status = conf_->cache_valid, .stated = {}, .last_modified = -1, .cache_control = {}};
-        std::unique_ptr<Task> task = std::move(job);
-        auto* raw = static_cast<RenderJob*>(task.get());
-        if (worker()->pool.post(task)) {
-            await(raw);
-            return pending;
-        }
-    }
-    return fail(error);
 }
 
 ngx_int_t RenditionRequest::render(Source source, Freshness freshness) {
@@ -400,7 +336,7 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
         return make();
     }
     const bool made = !job.stored;
-    report_.rendered = made;
+    report_.rendered = made && !job.kept;
     report_.queue_seconds = job.queue_seconds;
     if (job.changed && restarts_++ < most_restarts) {
         // The file was replaced between our look at it and the reading: what it is now is what was asked for.
@@ -414,6 +350,8 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
     if (disk_.ours()) {
         if (job.file) {
             disk_.publish(r_, std::move(*job.file));
+        } else if (expired_ && *job.outcome) {
+            disk_.drop(r_);  // the origin does not want it kept any more
         }
     }
     if (!job.sealed.empty()) {
@@ -427,13 +365,21 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
         disk_.release(r_);
     }
     shared_.release();
+    if (refreshing_) {
+        return NGX_OK;
+    }
     if (!made) {
         report_.cache = CacheStatus::redis;
+    } else if (job.kept) {
+        report_.cache = CacheStatus::revalidated;
     }
     encoded_.emplace(std::move(**job.outcome));
     etag_ = std::move(job.etag);
     control_ = std::move(job.freshness.cache_control);
     report_.render_seconds = encoded_->decode_seconds + encoded_->encode_seconds;
+    if (job.facts.life.states()) {
+        born_ = job.facts.born;
+    }
     describe(job.facts, encoded_->body.size());
     r_->headers_out.last_modified_time = job.freshness.last_modified;
     return send_fresh();
@@ -443,10 +389,8 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
 // ------------------------------------------------------------------------------------------------------
 
 void RenditionRequest::compose_key() {
-    const auto* server =
-        static_cast<const ngx_http_core_srv_conf_t*>(ngx_http_get_module_srv_conf(r_, ngx_http_core_module));
-    const bool named = server->server_name.len > 0;
-    key_ = named ? std::string{view(server->server_name)} : ':' + std::to_string(ordinal_of(r_, server));
+    const std::string server = server_identity(r_);
+    key_ = server;
     if (!local_) {
         // The location that asks the origin may tell tenants apart by the name they were called.
         key_ += '@';
@@ -473,6 +417,11 @@ void RenditionRequest::compose_key() {
                 key_ += '+' + spec.fingerprint;
             }
         }
+    }
+    const std::string purged =
+        main_config(r_)->purges->generations(server, view(r_->uri), rendition_.presets);
+    if (!purged.empty()) {
+        key_ += '!' + purged;
     }
 }
 
@@ -502,7 +451,7 @@ void RenditionRequest::finish(ngx_int_t outcome) {
     if (timer_.timer_set) {
         ngx_del_timer(&timer_);
     }
-    ngx_http_finalize_request(r_, outcome);
+    ngx_http_finalize_request(r_, refreshing_ ? NGX_OK : outcome);
 }
 
 void RenditionRequest::detach() noexcept {
@@ -534,15 +483,6 @@ void RenditionRequest::on_cache_event(ngx_http_request_t* r) {
         return;  // a thread of nginx' own reads the cache file; what came is the client's next request
     }
     of(r)->resume(&RenditionRequest::look_again);
-}
-
-void RenditionRequest::on_origin_event(ngx_http_request_t* r) {
-    of(r)->resume(&RenditionRequest::on_origin);
-}
-
-void RenditionRequest::on_origin_done(void* self) {
-    auto* request = static_cast<RenditionRequest*>(self);
-    request->r_->write_event_handler = guard<&RenditionRequest::on_origin_event>;
 }
 
 // A client that leaves takes its work along while nobody has begun it, or if nobody else could use the

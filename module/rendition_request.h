@@ -1,12 +1,14 @@
 // The life of one request for a rendition, from its query to its answer.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "core/rendition/rendition.h"
 #include "module/config.h"
 #include "module/disk_tier.h"
+#include "module/freshness.h"
 #include "module/local_original.h"
 #include "module/ngx.h"
 #include "module/origin_capture.h"
@@ -16,7 +18,17 @@
 namespace media {
 
 /// How the disk tier took part, as $media_cache_status says it.
-enum class CacheStatus : std::uint8_t { none, hit, redis, miss, stale, updating, expired, bypass };
+enum class CacheStatus : std::uint8_t {
+    none,
+    hit,
+    redis,
+    miss,
+    stale,
+    updating,
+    expired,
+    revalidated,
+    bypass
+};
 std::string_view name_of(CacheStatus status) noexcept;
 
 /// What variables and logs tell about a request.
@@ -43,6 +55,9 @@ class RenditionRequest {
     /// The content handler's work; returns as a content handler.
     ngx_int_t start();
 
+    /// In a request of refresh_behind(): renews the stale entry and answers nobody.
+    void refresh();
+
     /// A job's outcome.
     void on_rendered(RenderJob& job);
 
@@ -60,6 +75,9 @@ class RenditionRequest {
     const std::string& key() const noexcept { return key_; }
 
   private:
+    /// What a step returns while something will call back; no code of nginx' own.
+    static constexpr ngx_int_t pending = -1000;
+
     ngx_int_t begin();
     Status authorize();
     Status parse();
@@ -73,6 +91,15 @@ class RenditionRequest {
     ngx_int_t post(std::unique_ptr<RenderJob> job);
     ngx_int_t on_origin();
     ngx_int_t conclude(RenderJob& job);
+
+    ngx_int_t on_stale(DiskTier::Outcome outcome);
+    ngx_int_t on_unchanged();
+    ngx_int_t extend(Freshness freshness);
+    bool stale_while_updating() const noexcept;
+    bool stale_if(int status) const noexcept;
+    bool confirmed_meanwhile() const noexcept;
+    Validators known() const;
+    std::optional<ngx_int_t> fail_stale(int status);
 
     ngx_int_t send_stored();
     ngx_int_t send_fresh();
@@ -119,8 +146,11 @@ class RenditionRequest {
     std::optional<Encoded> encoded_;  ///< what is being sent
     std::string etag_;
     std::string control_;
-    bool expired_ = false;  ///< a stale rendition is at hand
-    bool late_ = false;     ///< the deadline has passed
+    std::optional<time_t> born_;  ///< when the origin made what is sent, if it states a lifetime
+    bool expired_ = false;        ///< a stale rendition is at hand
+    bool waited_ = false;         ///< long enough for another of this machine
+    bool late_ = false;           ///< the deadline has passed
+    bool refreshing_ = false;     ///< nobody waits for the answer
     int restarts_ = 0;
     bool passing_ = false;  ///< another location sends the untouched original
     bool swallows_ = false;

@@ -82,11 +82,19 @@ ngx_int_t start_worker(ngx_cycle_t* cycle) {
     current->tidy.log = cycle->log;
     current->tidy.cancelable = 1;
     schedule_sweep(cycle, main, *current);
+    schedule_purge_watch(cycle, main->purges, *current);
+    if (ngx_worker == 0) {
+        for (const auto& [config, service] : current->redis) {
+            current->purge_exchanges.push_back(
+                std::make_unique<PurgeExchange>(*service, *main->purges, current->purge_writer));
+        }
+    }
     return NGX_OK;
 }
 
 void stop_worker(ngx_cycle_t* /*cycle*/) {
     if (current) {
+        current->purge_exchanges.clear();
         for (const auto& [config, service] : current->redis) {
             service->stop();
         }

@@ -7,6 +7,9 @@
 
 #include "core/picture/watermark.h"
 #include "module/hot_files.h"
+#include "module/purge_exchange.h"
+#include "module/purge_table.h"
+#include "module/purge_writer.h"
 #include "module/redis_service.h"
 #include "module/render_pool.h"
 
@@ -21,6 +24,9 @@ struct Worker {
     std::map<const RedisConfig*, std::unique_ptr<RedisService>> redis;
     ngx_event_t sweep{};
     ngx_event_t tidy{};
+    PurgeWriter purge_writer{pool};
+    PurgeWatch purge_watch;
+    std::vector<std::unique_ptr<PurgeExchange>> purge_exchanges;  ///< of one worker
 
     /// Keeps a cache file open for the next hits, and closes it when they stop.
     void keep_hot(const u_char* key, std::shared_ptr<HotFile> file);

@@ -1,6 +1,7 @@
 // From a query to a rendition: presets first, then the query's own parameters, then what ties them together.
 #include "core/rendition/parse.h"
 
+#include <algorithm>
 #include <array>
 
 #include "core/rendition/guard.h"
@@ -154,10 +155,19 @@ class Parser {
             if (context_.presets == nullptr || found == context_.presets->end()) {
                 return Reading::unknown;
             }
+            remember_preset(name);
             applied = read_layer(found->second, Source::preset, depth + 1, name);
             return applied ? Reading::ok : Reading::invalid;
         });
         return applied ? outcome(reading, row) : std::move(applied);
+    }
+
+    void remember_preset(std::string_view name) {
+        auto& names = rendition_.presets;
+        const auto place = std::lower_bound(names.begin(), names.end(), name);
+        if (place == names.end() || *place != name) {
+            names.emplace(place, name);
+        }
     }
 
     /// A point without g=fp would be ignored; one of an earlier layer ends when `g` is set to something else.

@@ -73,6 +73,10 @@ struct Rendition {
     std::string version;   ///< `v`
     std::string download;  ///< `dl`, a file name; not part of the cache key
 
+    /// Names of all presets that were applied, those named by presets too; sorted, each once. Not part of the
+    /// canonical form, which tells nothing of how it came about.
+    std::vector<std::string> presets;
+
     std::optional<std::uint64_t> expires;  ///< `exp`, Unix time; not part of the cache key
 
     /// Parameters whose value is that of a preset, with the preset's name: for errors. Not part of the cache

@@ -109,8 +109,9 @@ class Redis:
         finally:
             connection.close()
 
-    def keys(self, pattern="*"):
-        return sorted(self("KEYS", pattern))
+    def keys(self):
+        """Those of renditions and their leases."""
+        return sorted(key for key in self("KEYS", "*") if b"{purges}" not in key)
 
     def calls(self, name):
         """How often a command was called since CONFIG RESETSTAT."""

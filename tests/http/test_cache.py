@@ -369,9 +369,11 @@ def test_valid_until_its_time(aging, origin):
     assert [cached(aging.get("/short/short.jpg?w=20")) for _ in range(12)] == ["MISS"] + ["HIT"] * 11
     origin.at("/short.jpg", o.static(OTHER))
     time.sleep(2.1)
-    fresh = aging.get("/short/short.jpg?w=20")
-    assert cached(fresh) in ("EXPIRED", "MISS")
-    assert pictures.close(mean_color(fresh), pictures.RED, 15)
+    stale = aging.get("/short/short.jpg?w=20")
+    assert cached(stale) == "UPDATING"
+    assert not pictures.close(mean_color(stale), pictures.RED, 15)
+    wait_until(lambda: cached(aging.get("/short/short.jpg?w=20")) == "HIT", 5, "the refreshed rendition")
+    assert pictures.close(mean_color(aging.get("/short/short.jpg?w=20")), pictures.RED, 15)
     assert origin.count("/short.jpg") == 1
 
 

@@ -50,6 +50,9 @@ ACCEPTED = {
     "two cache zones": in_http("media_cache_path @cache@/a keys_zone=a:1m;\nmedia_cache_path @cache@/b keys_zone=b:1m;"),
     "valid for codes": in_location("media_cache_valid 200 404 1h;\nmedia_cache_valid 422 1m;\nmedia_cache_valid any 5s;"),
     "valid for all": in_location("media_cache_valid 10m;"),
+    "purge": in_location("media_purge on;"),
+    "purge of an origin's": {"server": "location /img/ { media_purge on; media_pass /origin/; }"},
+    "purge off": {"server": "location /img/ { media_purge off; }"},
     "lock timeout": in_location("media_cache_lock_timeout 500ms;"),
     "watermark": in_http("media_watermark logo @pics@/logo.png;"),
     "all of media_watermark": in_http("media_watermark logo @pics@/logo.png position=nw size=30% opacity=0.25 "
@@ -74,6 +77,8 @@ ACCEPTED = {
     "auto format": in_location("media_auto_format webp;"),
     "auto format off": in_location("media_auto_format off;"),
     "fail on": in_location("media_fail_on warning;"),
+    "use stale": in_location("media_cache_use_stale error updating http_403 http_404;"),
+    "use stale off": in_location("media_cache_use_stale off;"),
     "everything at http": in_http(
         ZONE + "media_cache z;\nmedia_cache_valid 200 1h;\nmedia_cache_lock_timeout 1s;\nmedia_original on;\n"
         "media_input jpeg png;\nmedia_quality jpeg=70;\nmedia_effort webp=2;\nmedia_max_source_size 1m;\n"
@@ -206,6 +211,11 @@ REFUSED = {
     "timeout": (in_location("media_timeout never;"), "media_timeout", "invalid|never"),
     "timeout 0": (in_location("media_timeout 0;"), "media_timeout", "time"),
     "fail_on": (in_location("media_fail_on everything;"), "media_fail_on", "everything"),
+    "use_stale": (in_location("media_cache_use_stale error timeout;"), "media_cache_use_stale", "timeout"),
+    "use_stale word twice": (in_location("media_cache_use_stale error error;"), "media_cache_use_stale", "duplicate"),
+    "use_stale off and more": (in_location("media_cache_use_stale off error;"), "media_cache_use_stale", "no other"),
+    "use_stale twice": (in_location("media_cache_use_stale off;\nmedia_cache_use_stale error;"),
+                        "media_cache_use_stale error", "duplicate"),
     "auto_format": (in_location("media_auto_format bmp;"), "media_auto_format", "bmp"),
     "threads 0": (in_http("media_threads 0;"), "media_threads", "0|at least"),
     "threads of letters": (in_http("media_threads all;"), "media_threads", "all"),

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def directive_rows():
     """name -> (contexts, default) as module/directives.inc declares them."""
     text = (ROOT / "module/directives.inc").read_text()
-    pattern = r'DIRECTIVE\("(\w+)",\s*([MSL |]+),.*?\b(?:own|flag|msec|size|pixels|number|choice),\s*"([^"]*)"'
+    pattern = r'DIRECTIVE\("(\w+)",\s*([MSL |]+),.*?\b(?:own|flag|msec|size|pixels|number|choice|words),\s*"([^"]*)"'
     return {name: (contexts.replace("|", " ").split(), default) for name, contexts, default in re.findall(pattern, text, re.S)}
 
 

@@ -1,0 +1,14 @@
+// Renewing a stale rendition behind the back of the client who has got it.
+#pragma once
+
+#include "module/ngx.h"
+
+namespace media {
+
+/// Starts a request of our own for what `r` asks for, which renews the entry and answers nobody. It is a
+/// request like any other for everything that it calls, but for its connection, at whose other end is
+/// nobody: the client's connection is free at once, and its end ends nothing. False where there is no room
+/// for it.
+bool refresh_behind(ngx_http_request_t* r) noexcept;
+
+}  // namespace media
