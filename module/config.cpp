@@ -5,6 +5,7 @@
 
 #include "module/guard.h"
 #include "module/purge_table.h"
+#include "module/watermark_directives.h"
 
 namespace media {
 
@@ -142,7 +143,7 @@ char* init_main_config(ngx_conf_t* cf, void* conf) {
     ngx_conf_init_value(main->threads, ngx_ncpu > 0 ? ngx_ncpu : 1);
     ngx_conf_init_value(main->queue, 4 * main->threads);
 
-    // Only now are all watermarks known that a preset may name.
+    // Only now are all watermarks known that a preset may name, and all variables that a text may hold.
     const RenderSettings settings;
     const ParseContext context{
         .presets = &catalogue.presets, .watermark_names = &catalogue.watermark_names, .settings = &settings};
@@ -155,6 +156,14 @@ char* init_main_config(ngx_conf_t* cf, void* conf) {
     }
     if (catalogue.used && !declare_purges(cf, main)) {
         return fail();
+    }
+    for (const auto& [name, text] : catalogue.watermark_texts) {
+        if (const std::string_view unknown = unknown_variable(cf, text.written); !unknown.empty()) {
+            report(cf, text.place,
+                   "unknown variable \"$" + std::string{unknown} + "\" in the text of watermark \"" + name +
+                       "\"");
+            return fail();
+        }
     }
     return NGX_CONF_OK;
 }

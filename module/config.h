@@ -2,6 +2,8 @@
 #pragma once
 
 #include <array>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -28,12 +30,20 @@ struct DeclaredPreset {
     Place place;
 };
 
+/// The text of a watermark, which each request evaluates.
+struct DeclaredText {
+    ngx_http_complex_value_t* value;
+    std::string written;  ///< with its variables
+    Place place;
+};
+
 /// The C++ side of the main configuration; lives as long as its cycle.
 struct Catalogue {
     std::vector<DeclaredPreset> declared_presets;
     Presets presets;  ///< the declared ones, once they are checked
     std::vector<WatermarkSpec> watermarks;
     std::vector<std::string> watermark_names;
+    std::map<std::string, DeclaredText, std::less<>> watermark_texts;  ///< of those that are texts
     std::vector<std::unique_ptr<RedisConfig>> redis;  ///< each once
     FormatSet documents;                              ///< SVG and PDF, where some location decodes them
     bool used = false;                                ///< some location serves renditions

@@ -134,13 +134,18 @@ bool read_overlay_option(std::string_view option, WatermarkSpec& spec, std::stri
     return false;
 }
 
-std::string overlay_fingerprint(const WatermarkSpec& spec, ByteView content) {
-    std::string text = hex(sha256(content));
+std::string overlay_fingerprint(const WatermarkSpec& spec) {
+    const auto digest = [](ByteView content) { return hex(sha256(content)); };
+    std::string text = spec.file == nullptr ? "text" : digest(spec.file->view());
     text += ' ' + std::to_string(static_cast<int>(spec.placement.position)) + ' ' +
             std::to_string(spec.placement.size) + ' ' + std::to_string(spec.placement.margin) + ' ' +
             std::to_string(spec.opacity) + (spec.placement.tile ? " tile" : "");
-    const Sha256 digest = sha256({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
-    return hex(digest, 8);
+    if (spec.text) {
+        const Color color = spec.text->color;
+        text += ' ' + hex(std::array{color.r, color.g, color.b, color.a}) + ' ' +
+                (spec.text->font_file == nullptr ? spec.text->font : digest(spec.text->font_file->view()));
+    }
+    return hex(sha256(bytes_of(text)), 8);
 }
 
 }  // namespace media

@@ -19,7 +19,7 @@ off_t parse_pixels(std::string_view text) noexcept;
 /// One of `position=P size=N% opacity=F margin=N% tile`; false with a reason.
 bool read_overlay_option(std::string_view option, WatermarkSpec& spec, std::string& reason);
 
-/// What makes one overlay differ from another, as a short string.
-std::string overlay_fingerprint(const WatermarkSpec& spec, ByteView content);
+/// What makes one overlay differ from another, but for the text of one, as a short string.
+std::string overlay_fingerprint(const WatermarkSpec& spec);
 
 }  // namespace media

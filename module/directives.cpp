@@ -5,47 +5,15 @@
 #include <cstring>
 #include <utility>
 
-#include "core/base/hash.h"
 #include "module/config.h"
 #include "module/directive_values.h"
 #include "module/guard.h"
+#include "module/setter.h"
+#include "module/watermark_directives.h"
 
 namespace media {
 
 namespace {
-
-char* const ok = NGX_CONF_OK;
-char duplicate[] = "is duplicate";
-
-char* fail() noexcept {
-    return static_cast<char*>(NGX_CONF_ERROR);
-}
-
-ngx_str_t* arguments(const ngx_conf_t* cf) noexcept {
-    return static_cast<ngx_str_t*>(cf->args->elts);
-}
-
-std::span<const ngx_str_t> values(const ngx_conf_t* cf) noexcept {
-    return {arguments(cf) + 1, cf->args->nelts - 1};
-}
-
-Place place_of(const ngx_conf_t* cf) {
-    return {cf->conf_file == nullptr ? std::string{} : std::string{view(cf->conf_file->file.name)},
-            cf->conf_file == nullptr ? 0 : cf->conf_file->line};
-}
-
-ngx_http_complex_value_t* compile(ngx_conf_t* cf, ngx_str_t* text) {
-    auto* value =
-        static_cast<ngx_http_complex_value_t*>(ngx_pcalloc(cf->pool, sizeof(ngx_http_complex_value_t)));
-    if (value == nullptr) {
-        return nullptr;
-    }
-    ngx_http_compile_complex_value_t compilation{};
-    compilation.cf = cf;
-    compilation.value = text;
-    compilation.complex_value = value;
-    return ngx_http_compile_complex_value(&compilation) == NGX_OK ? value : nullptr;
-}
 
 char* set_source(ngx_conf_t* cf, LocationConfig* conf, ngx_http_complex_value_t** field, bool path) {
     if (*field != nullptr) {
@@ -262,62 +230,6 @@ char* set_preset(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
     }
     catalogue.declared_presets.push_back({std::string{name}, std::string{view(values(cf)[1])}, place_of(cf)});
     return ok;
-}
-
-char* set_watermark(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
-    Catalogue& catalogue = *static_cast<MainConfig*>(conf)->catalogue;
-    WatermarkSpec spec;
-    spec.name = view(values(cf)[0]);
-    for (const std::string& known : catalogue.watermark_names) {
-        if (known == spec.name) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "duplicate watermark \"%V\"", &values(cf)[0]);
-            return fail();
-        }
-    }
-    if (spec.name.empty() || spec.name.find_first_of(",& =") != std::string::npos) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid watermark name \"%V\"", &values(cf)[0]);
-        return fail();
-    }
-    ngx_str_t path = values(cf)[1];
-    if (ngx_conf_full_name(cf->cycle, &path, 1) != NGX_OK) {
-        return fail();
-    }
-    std::string reason;
-    auto file = read_file(reinterpret_cast<const char*>(path.data), reason);
-    if (file == nullptr) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "watermark \"%V\" cannot be read: %s", &path,
-                           reason.c_str());
-        return fail();
-    }
-    if (const Status status = check_watermark(file->view()); !status) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "watermark \"%V\": %s", &path,
-                           status.error().detail.c_str());
-        return fail();
-    }
-    std::string options;
-    for (const ngx_str_t& option : values(cf).subspan(2)) {
-        if (!read_overlay_option(view(option), spec, reason)) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid watermark parameter \"%V\"%s", &option,
-                               reason.c_str());
-            return fail();
-        }
-    }
-    spec.fingerprint = overlay_fingerprint(spec, file->view());
-    spec.file = std::move(file);
-    catalogue.watermark_names.push_back(spec.name);
-    catalogue.watermarks.push_back(std::move(spec));
-    return ok;
-}
-
-char* set_watermark_force(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
-    auto* location = static_cast<LocationConfig*>(conf);
-    if (location->forced_watermark.data != nullptr) {
-        return duplicate;
-    }
-    const ngx_str_t& name = values(cf)[0];
-    location->forced_watermark = copy(cf->pool, view(name) == "off" ? std::string_view{""} : view(name));
-    location->forced_place = make_in_pool<Place>(cf->pool, place_of(cf));
-    return location->forced_watermark.data == nullptr || location->forced_place == nullptr ? fail() : ok;
 }
 
 char* set_signature(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {

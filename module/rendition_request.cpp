@@ -190,6 +190,9 @@ ngx_int_t RenditionRequest::serve_original() {
 }
 
 ngx_int_t RenditionRequest::look_up() {
+    if (!evaluate_texts()) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
     compose_key();
     if (conf_->cache == nullptr) {
         report_.cache = CacheStatus::bypass;
@@ -290,7 +293,9 @@ ngx_int_t RenditionRequest::render(Source source, Freshness freshness) {
         if (known == worker()->watermarks.end()) {
             return fail({500, "a watermark is not available"});
         }
-        job->watermarks.push_back(known->second);
+        const auto text = texts_.find(name);
+        job->watermarks.push_back(text == texts_.end() ? known->second
+                                                       : watermark_with_text(known->second, text->second));
     }
     job->freshness = std::move(freshness);
     if (disk_.ours()) {
@@ -387,43 +392,6 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
 
 // --- the parts
 // ------------------------------------------------------------------------------------------------------
-
-void RenditionRequest::compose_key() {
-    const std::string server = server_identity(r_);
-    key_ = server;
-    if (!local_) {
-        // The location that asks the origin may tell tenants apart by the name they were called.
-        key_ += '@';
-        key_ += view(r_->headers_in.server);
-    } else if (conf_->root->lengths != nullptr) {
-        key_ += '@';
-        key_ += base_;
-    }
-    key_ += view(local_ ? r_->uri : origin_uri_);
-    original_length_ = key_.size();
-    key_ += '?';
-    key_ += canonical(rendition_, *conf_->settings);
-    key_ += '#';
-    if (local_) {
-        key_ += version_.text();
-    }
-    key_ += '#';
-    key_ += view(conf_->fingerprint);
-    if (!rendition_.watermarks.empty()) {
-        const Catalogue& catalogue = *main_config(r_)->catalogue;
-        for (const WatermarkSpec& spec : catalogue.watermarks) {
-            if (std::find(rendition_.watermarks.begin(), rendition_.watermarks.end(), spec.name) !=
-                rendition_.watermarks.end()) {
-                key_ += '+' + spec.fingerprint;
-            }
-        }
-    }
-    const std::string purged =
-        main_config(r_)->purges->generations(server, view(r_->uri), rendition_.presets);
-    if (!purged.empty()) {
-        key_ += '!' + purged;
-    }
-}
 
 bool RenditionRequest::evaluate(ngx_http_complex_value_t* value, ngx_str_t& text) noexcept {
     if (ngx_http_complex_value(r_, value, &text) != NGX_OK) {

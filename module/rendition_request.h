@@ -1,6 +1,8 @@
 // The life of one request for a rendition, from its query to its answer.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -81,6 +83,7 @@ class RenditionRequest {
     ngx_int_t begin();
     Status authorize();
     Status parse();
+    bool evaluate_texts();
     ngx_int_t serve_original();
     ngx_int_t look_up();
     ngx_int_t on_cache(DiskTier::Outcome outcome);
@@ -128,6 +131,7 @@ class RenditionRequest {
     const LocationConfig* conf_;
     void** loc_conf_;  ///< of the location that was asked
     Rendition rendition_;
+    std::map<std::string, std::string, std::less<>> texts_;  ///< of the text watermarks, by name
 
     std::optional<LocalOriginal> local_;
     FileVersion version_;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "core/picture/engine.h"
 #include "module/config.h"
@@ -31,6 +33,47 @@ std::size_t hot_limit(const ngx_cycle_t* cycle) noexcept {
 void on_tidy(ngx_event_t* event) {
     if (Worker* here = worker(); here != nullptr && here->hot_files.tidy(ngx_current_msec)) {
         ngx_add_timer(event, HotFiles::idle_time / 4);
+    }
+}
+
+/// Loads the fonts of the text watermarks before anybody waits for them.
+class LoadFonts final : public Task {
+  public:
+    explicit LoadFonts(std::map<std::string, std::shared_ptr<Watermark>, std::less<>> watermarks)
+        : watermarks_(std::move(watermarks)) {}
+
+    void work() noexcept override {
+        try {
+            for (const auto& [name, watermark] : watermarks_) {
+                if (Status status = load_fonts(*watermark); !status) {
+                    failed_.emplace_back(name.c_str(), std::move(status).error());
+                }
+            }
+        } catch (...) {
+            failed_.clear();  // out of memory: whoever wants a text will see
+        }
+    }
+    void complete() noexcept override {
+        for (const auto& [name, error] : failed_) {
+            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "media: watermark \"%s\": %s", name,
+                          error.detail.c_str());
+        }
+    }
+    void cancel() noexcept override {}
+
+  private:
+    const std::map<std::string, std::shared_ptr<Watermark>, std::less<>> watermarks_;
+    std::vector<std::pair<const char*, Error>> failed_;
+};
+
+void on_fonts(ngx_event_t* event) {
+    Worker* here = worker();
+    if (here == nullptr || ngx_exiting != 0 || ngx_terminate != 0) {
+        return;
+    }
+    std::unique_ptr<Task> loading = std::make_unique<LoadFonts>(here->watermarks);
+    if (!here->pool.post(loading)) {
+        ngx_add_timer(event, 1000);  // busy: soon
     }
 }
 
@@ -88,6 +131,13 @@ ngx_int_t start_worker(ngx_cycle_t* cycle) {
             current->purge_exchanges.push_back(
                 std::make_unique<PurgeExchange>(*service, *main->purges, current->purge_writer));
         }
+    }
+    if (!main->catalogue->watermark_texts.empty()) {
+        current->fonts.handler = guard<on_fonts>;
+        current->fonts.data = current.get();
+        current->fonts.log = cycle->log;
+        current->fonts.cancelable = 1;
+        ngx_add_timer(&current->fonts, 1);
     }
     return NGX_OK;
 }

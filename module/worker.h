@@ -24,6 +24,7 @@ struct Worker {
     std::map<const RedisConfig*, std::unique_ptr<RedisService>> redis;
     ngx_event_t sweep{};
     ngx_event_t tidy{};
+    ngx_event_t fonts{};
     PurgeWriter purge_writer{pool};
     PurgeWatch purge_watch;
     std::vector<std::unique_ptr<PurgeExchange>> purge_exchanges;  ///< of one worker

@@ -5,11 +5,16 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <utility>
 
 namespace media {
 
 using ByteView = std::span<const std::uint8_t>;
+
+inline ByteView bytes_of(std::string_view text) noexcept {
+    return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
 
 /// A movable block of bytes that remembers how to free itself, so that a codec's buffer travels to the socket
 /// without a copy. May be freed on another thread than it was made on.

@@ -264,7 +264,7 @@ class Maker {
             pixels = pixels.with_colour();
         }
         for (const auto& watermark : task_.watermarks) {
-            watermark->lay_over(pixels);
+            watermark->lay_over(pixels, task_.cancellation);
         }
         return pixels;
     }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/base/utf8.h"
+#include "core/rendition/color.h"
 #include "core/rendition/numbers.h"
 #include "core/rendition/parameter.h"
 #include "core/rendition/words.h"
@@ -126,34 +127,12 @@ Reading crop(std::string_view value, const Parameter& row, Rendition& rendition,
     return Reading::ok;
 }
 
-std::optional<unsigned> hex_digit(char c) {
-    if (is_digit(c)) {
-        return static_cast<unsigned>(c - '0');
-    }
-    const char lower = static_cast<char>(c | 0x20);
-    if (lower >= 'a' && lower <= 'f') {
-        return static_cast<unsigned>(lower - 'a' + 10);
-    }
-    return std::nullopt;
-}
-
 Reading background(std::string_view value, const Parameter&, Rendition& rendition, const ParseContext&) {
-    const bool brief = value.size() == 3 || value.size() == 4;
-    if (!brief && value.size() != 6 && value.size() != 8) {
+    const auto color = parse_color(value);
+    if (!color) {
         return Reading::invalid;
     }
-    std::array<unsigned, 4> channels{0, 0, 0, 255};
-    const std::size_t digits = brief ? 1 : 2;
-    for (std::size_t i = 0; i < value.size() / digits; ++i) {
-        const auto high = hex_digit(value[i * digits]);
-        const auto low = hex_digit(value[i * digits + digits - 1]);
-        if (!high || !low) {
-            return Reading::invalid;
-        }
-        channels[i] = *high * 16 + *low;
-    }
-    const auto channel = [&](std::size_t i) { return static_cast<std::uint8_t>(channels[i]); };
-    rendition.background = Color{channel(0), channel(1), channel(2), channel(3)};
+    rendition.background = *color;
     return Reading::ok;
 }
 

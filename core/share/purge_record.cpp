@@ -18,10 +18,6 @@ constexpr std::size_t checksum_bytes = 4;
 // Beyond it a clock is broken, and there would be no room above.
 constexpr std::uint64_t highest_generation = std::uint64_t{1} << 62;
 
-ByteView bytes_of(std::string_view text) noexcept {
-    return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
-
 std::string checksum(std::string_view text) {
     return hex(sha256(bytes_of(text)), checksum_bytes);
 }
