@@ -4,6 +4,7 @@ import io
 import os
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -18,7 +19,8 @@ ZONE = "media_cache_path @cache@ keys_zone=z:1m;\n"
 @pytest.fixture(scope="module")
 def unstarted(make_nginx):
     server = make_nginx(start=False, files={"a.png": LOGO, "logo.png": LOGO, "text.png": pictures.HTML,
-                                            "empty.png": b"", "shape.svg": pictures.SVG})
+                                            "empty.png": b"", "shape.svg": pictures.SVG,
+                                            "font.ttf": Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")})
     server.add("gradient.jpg", pictures.encode(pictures.gradient(), "JPEG", quality=95))
     return server
 
@@ -63,6 +65,18 @@ ACCEPTED = {
     "preset of a preset": in_http('media_preset a "w=100";\nmedia_preset b "p=a&q=50";'),
     "preset with a watermark": in_http('media_watermark logo @pics@/logo.png;\nmedia_preset a "w=100&wm=logo";'),
     "preset before its watermark": in_http('media_preset a "w=100&wm=logo";\nmedia_watermark logo @pics@/logo.png;'),
+    "text": in_http('media_watermark_text t "(c) 2024";'),
+    "all of media_watermark_text": in_http(
+        'media_watermark_text t "$host ${remote_user} $http_x $arg_y $cookie_z $1" "font=DejaVu Sans Bold" color=fff8 position=nw '
+        "size=30% opacity=0.25 margin=0% tile;"),
+    "text in a font of a file": in_http("media_watermark_text t text font=@pics@/font.ttf;"),
+    "text in a font of a relative path": in_http("media_watermark_text t text font=pics/font.ttf;"),
+    "text in a font that nobody has": in_http('media_watermark_text t text "font=No Such Family 12";'),
+    "text with a variable of a later map": in_http("media_watermark_text t $later;\nmap $uri $later { default x; }"),
+    "text with a variable of a location": {"http": "media_watermark_text t $mine;",
+                                           "server": "location /i/ { set $mine x; media_root @pics@; }"},
+    "text and picture": in_http("media_watermark a @pics@/logo.png;\nmedia_watermark_text b text;\n"
+                                'media_preset p "wm=a,b";\nmedia_watermark_force b;'),
     "quality": in_location("media_quality jpeg=75 webp=70 avif=50;"),
     "effort": in_location("media_effort webp=4 avif=3;"),
     "limits": in_location("media_max_source_size 10m;\nmedia_max_source_pixels 24m;\nmedia_max_frames 10;\n"
@@ -171,6 +185,44 @@ REFUSED = {
     "watermark with a typo": (in_http("media_watermark logo @pics@/logo.png sise=10%;"), "media_watermark", "sise"),
     "watermark without a file": (in_http("media_watermark logo;"), "media_watermark", "number of arguments"),
     "watermark with a bad name": (in_http("media_watermark 'a,b' @pics@/logo.png;"), "media_watermark", "a,b"),
+    # media_watermark_text
+    "text and picture of one name": (in_http("media_watermark a @pics@/logo.png;\nmedia_watermark_text a text;"),
+                                     "media_watermark_text", "duplicate watermark \"a\""),
+    "picture and text of one name": (in_http("media_watermark_text a text;\nmedia_watermark a @pics@/logo.png;"),
+                                     "media_watermark a", "duplicate watermark \"a\""),
+    "text twice": (in_http("media_watermark_text a text;\nmedia_watermark_text a other;"), "other", "duplicate"),
+    "text with a bad name": (in_http("media_watermark_text 'a,b' text;"), "media_watermark_text", "a,b"),
+    "text without a text": (in_http("media_watermark_text a;"), "media_watermark_text", "number of arguments"),
+    "text that is empty": (in_http('media_watermark_text a "";'), "media_watermark_text", "text .*\"a\" is empty"),
+    "text of blanks": (in_http('media_watermark_text a " \\n\\t";'), "media_watermark_text", "text .*\"a\" is empty"),
+    "text too long": (in_http(f"media_watermark_text a {'x' * 201};"), "media_watermark_text", "text .*\"a\" is too long"),
+    "text with an unknown variable": (in_http('media_watermark_text a "by $nobody";'), "media_watermark_text",
+                                      "unknown variable \"\\$nobody\".*\"a\""),
+    "text with an unknown variable in braces": (in_http('media_watermark_text a "$host${no_body}x";'), "media_watermark_text",
+                                                "no_body"),
+    "text with a malformed variable": (in_http('media_watermark_text a "${host";'), "media_watermark_text", "host"),
+    "text with a lone dollar": (in_http('media_watermark_text a "5 $";'), "media_watermark_text", "invalid variable name"),
+    "text in a bad colour": (in_http("media_watermark_text a text color=blue;"), "media_watermark_text", "color"),
+    "text in a colour of five digits": (in_http("media_watermark_text a text color=12345;"), "media_watermark_text", "12345"),
+    "text in no colour": (in_http("media_watermark_text a text color=;"), "media_watermark_text", "color="),
+    "text of a bad size": (in_http("media_watermark_text a text size=101%;"), "media_watermark_text", "size"),
+    "text of bad opacity": (in_http("media_watermark_text a text opacity=2;"), "media_watermark_text", "opacity"),
+    "text at a bad position": (in_http("media_watermark_text a text position=fp;"), "media_watermark_text", "fp"),
+    "text with a typo": (in_http("media_watermark_text a text fnot=Sans;"), "media_watermark_text", "fnot=Sans"),
+    "text without quotes": (in_http("media_watermark_text a some text;"), "media_watermark_text", "\"text\""),
+    "text in no font": (in_http("media_watermark_text a text font=;"), "media_watermark_text", "font="),
+    "text in a font file that is not there": (in_http("media_watermark_text a text font=@pics@/none.ttf;"),
+                                              "media_watermark_text", "none.ttf"),
+    "text in a font file that is none": (in_http("media_watermark_text a text font=@pics@/text.png;"),
+                                         "media_watermark_text", "text.png.*not a font"),
+    "text in an empty font file": (in_http("media_watermark_text a text font=pics/empty.png;"),
+                                   "media_watermark_text", "@pics@/empty.png.*not a font"),
+    "text in a folder of fonts": (in_http("media_watermark_text a text font=@pics@/;"), "media_watermark_text", "not a file"),
+    "text of a relative font file": (in_http("media_watermark_text a text font=missing.otf;"), "media_watermark_text",
+                                     "missing.otf"),
+    "picture with a colour": (in_http("media_watermark a @pics@/logo.png color=fff;"), "media_watermark", "color"),
+    "text in a location": (in_location("media_watermark_text a text;"), "media_watermark_text", "not allowed here"),
+    "preset of an unknown text": (in_http('media_watermark_text a text;\nmedia_preset p "wm=b";'), "media_preset", "wm"),
     # media_preset
     "preset with an unknown name": (in_http('media_preset a "width=100";'), "media_preset", "width"),
     "preset with a bad value": (in_http('media_preset a "w=100&fit=zoom";'), "media_preset", "fit|zoom"),
@@ -280,16 +332,25 @@ int connect(int fd, const struct sockaddr *a, socklen_t n) {
     note("connect\n");
     return real(fd, a, n);
 }
+void *FcInitLoadConfig(void) {
+    note("fonts\n");
+    return NULL;
+}
+void *FcInitLoadConfigAndFonts(void) {
+    note("fonts\n");
+    return NULL;
+}
 """
 
 
 def test_checking_starts_nothing(unstarted, tmp_path):
-    """nginx -t starts no thread and opens no connection."""
+    """nginx -t starts no thread, opens no connection, and looks for no fonts."""
     source, spy, notes = tmp_path / "spy.c", tmp_path / "spy.so", tmp_path / "notes"
     source.write_text(SPY)
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", spy, source, "-ldl"], check=True)
     preload = " ".join(filter(None, [environment().get("LD_PRELOAD"), str(spy)]))
-    unstarted.configure(http=ZONE + "media_cache z;\nmedia_threads 4;\nmedia_watermark logo @pics@/logo.png;",
+    unstarted.configure(http=ZONE + "media_cache z;\nmedia_threads 4;\nmedia_watermark logo @pics@/logo.png;\n"
+                             "media_watermark_text a $host font=@pics@/font.ttf;\nmedia_watermark_text b '(c)' font=Serif;",
                         server="location /img/ { media_root @pics@; media_input jpeg svg pdf; }")
     code, said = unstarted.test({"LD_PRELOAD": preload, "SPY_FILE": str(notes)})
     assert code == 0, said
