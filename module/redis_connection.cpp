@@ -16,12 +16,18 @@ constexpr ngx_msec_t connect_time = 1000;
 // What has been sent already is not worth moving memory for until it is this much.
 constexpr std::size_t compact_from = std::size_t{1} << 16U;
 
+// What is read in one turn of the loop, so that large replies keep nobody waiting.
+constexpr std::size_t share_of_a_turn = std::size_t{1} << 20U;
+
 }  // namespace
 
 void RedisCall::finish(std::span<RespReply> replies) {
     disarm();
+    over_ = true;
     if (Done done = std::exchange(done_, nullptr)) {
         done(replies);
+    } else if (Done late = std::exchange(late_, nullptr); late != nullptr && !replies.empty()) {
+        late(replies);
     }
 }
 
@@ -134,13 +140,20 @@ void RedisConnection::send(const std::shared_ptr<RedisCall>& call, bool asking) 
         return;
     }
     call->replies_.clear();
-    call->skip_ = 0;
+    call->asking_ = asking;
+    call->skip_next_ = asking;
     if (asking) {
         // Holds for one command only.
-        call->skip_ = 1;
-        append_command(out_, {"ASKING"});
+        std::string_view rest = call->commands_;
+        while (!rest.empty()) {
+            const std::string_view command = first_command(rest);
+            append_command(out_, {"ASKING"});
+            out_ += command;
+            rest.remove_prefix(command.size());
+        }
+    } else {
+        out_ += call->commands_;
     }
-    out_ += call->commands_;
     pending_.push_back(call);
     // Later in this turn of the loop: what others send till then goes along, and nobody hears of a failure
     // before this has returned.
@@ -166,7 +179,7 @@ void RedisConnection::write() {
         if (out_.capacity() > compact_from) {
             out_.shrink_to_fit();
         }
-    } else if (sent_ > compact_from) {
+    } else if (sent_ > compact_from && sent_ > out_.size() / 2) {
         out_.erase(0, sent_);
         sent_ = 0;
     }
@@ -177,7 +190,12 @@ void RedisConnection::write() {
 
 void RedisConnection::read() {
     std::array<u_char, 32768> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled by recv
+    std::size_t taken = 0;
     while (connection_ != nullptr) {
+        if (taken > share_of_a_turn) {
+            ngx_post_event(connection_->read, &ngx_posted_next_events);
+            return;
+        }
         const ssize_t n = connection_->recv(connection_, buffer.data(), buffer.size());
         if (n == NGX_AGAIN) {
             if (ngx_handle_read_event(connection_->read, 0) != NGX_OK) {
@@ -189,6 +207,7 @@ void RedisConnection::read() {
             fail("closed the connection");
             return;
         }
+        taken += static_cast<std::size_t>(n);
         if (!parser_->feed(reinterpret_cast<char*>(buffer.data()), static_cast<std::size_t>(n))) {
             fail("sends what cannot be kept");
             return;
@@ -231,12 +250,15 @@ bool RedisConnection::take(RespReply reply) {
             return true;
         }
         state_ = State::ready;
+        connection_->idle = 1;  // so that we are told when the worker winds down
         for (const auto& call : std::exchange(waiting_, {})) {
-            if (state_ == State::ready) {
+            // What nobody waits for any more must not happen any more: it might take a lease.
+            if (!call->over_) {
                 send(call);
-            } else {
-                call->finish({});
             }
+        }
+        if (ngx_exiting != 0) {
+            owner_.on_retiring();
         }
         return true;
     }
@@ -244,10 +266,10 @@ bool RedisConnection::take(RespReply reply) {
         return false;
     }
     const std::shared_ptr<RedisCall> call = pending_.front();
-    if (call->skip_ > 0) {
-        --call->skip_;
+    if (std::exchange(call->skip_next_, false)) {
         return true;
     }
+    call->skip_next_ = call->asking_;
     call->replies_.push_back(std::move(reply));
     if (call->replies_.size() == call->count_) {
         pending_.pop_front();
@@ -258,6 +280,11 @@ bool RedisConnection::take(RespReply reply) {
 
 void RedisConnection::on_read(ngx_event_t* event) {
     RedisConnection& connection = of(event);
+    if (connection.connection_->close != 0) {
+        connection.connection_->close = 0;
+        connection.connection_->idle = 0;
+        connection.owner_.on_retiring();
+    }
     if (connection.state_ != State::connecting) {
         connection.read();
     }

@@ -32,6 +32,9 @@ class RedisCall : public std::enable_shared_from_this<RedisCall> {
     /// Whoever asked is gone; the replies will be dropped.
     void cancel() noexcept { done_ = nullptr; }
 
+    /// What becomes of replies that come after the call ended without them, or was cancelled.
+    void if_late(Done late) { late_ = std::move(late); }
+
   private:
     friend class RedisConnection;
     friend class RedisService;
@@ -47,8 +50,11 @@ class RedisCall : public std::enable_shared_from_this<RedisCall> {
     std::string commands_;
     std::size_t count_;
     Done done_;
+    Done late_;
     std::vector<RespReply> replies_;
-    std::size_t skip_ = 0;  ///< replies to what the connection put in front
+    bool over_ = false;       ///< it has ended, with replies or without
+    bool asking_ = false;     ///< each command has an ASKING before it
+    bool skip_next_ = false;  ///< the next reply is that of an ASKING
     int redirects_ = 0;
     RedisService* service_ = nullptr;
     ngx_event_t timer_{};
@@ -67,6 +73,8 @@ class RedisConnectionOwner {
     virtual void on_closed(const std::string& reason) = 0;
     /// A call is answered; may send it elsewhere.
     virtual void on_answered(const std::shared_ptr<RedisCall>& call) = 0;
+    /// The worker winds down.
+    virtual void on_retiring() = 0;
 };
 
 class RedisConnection {
@@ -89,6 +97,10 @@ class RedisConnection {
     bool ready() const noexcept { return state_ == State::ready; }
     bool connecting() const noexcept { return state_ == State::connecting || state_ == State::greeting; }
     std::size_t pending() const noexcept { return pending_.size(); }
+    /// Bytes of commands that have not left yet.
+    std::size_t backlog() const noexcept { return out_.size() - sent_; }
+    /// Nobody waits for anything of it.
+    bool idle() const noexcept { return waiting_.empty() && pending_.empty() && backlog() == 0; }
 
     /// Sends a call, or keeps it until the connection is ready. `asking`: the key is on the move to this
     /// node.

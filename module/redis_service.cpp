@@ -1,6 +1,5 @@
 #include "module/redis_service.h"
 
-#include <netdb.h>
 #include <sys/un.h>
 
 #include <algorithm>
@@ -9,7 +8,6 @@
 #include <utility>
 
 #include "module/guard.h"
-#include "module/worker.h"
 
 namespace media {
 
@@ -21,58 +19,20 @@ constexpr ngx_msec_t first_pause = 50;
 constexpr ngx_msec_t longest_pause = 800;
 constexpr ngx_msec_t steady_time = 1500;
 constexpr ngx_msec_t look_pause = 500;  ///< between two looks at the cluster's slots
+constexpr ngx_msec_t name_pause = 5;    ///< between two looks whether a name has been looked up
+constexpr ngx_msec_t retire_pause = 50;
 constexpr int most_redirects = 4;
 
 // What a reply may hold beside the object itself.
 constexpr std::size_t reply_overhead = std::size_t{1} << 20U;
 
+// Renditions that wait to be sent on one connection; what comes on top is not asked and not stored.
+constexpr std::size_t most_unsent = 8;
+
 std::vector<unsigned char> bytes_of(const sockaddr* address, socklen_t length) {
     const auto* bytes = reinterpret_cast<const unsigned char*>(address);
     return {bytes, bytes + length};
 }
-
-std::vector<unsigned char> look_up(const RedisAddress& address, int flags) {
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = flags;
-    addrinfo* found = nullptr;
-    std::vector<unsigned char> bytes;
-    if (getaddrinfo(address.node.host.c_str(), std::to_string(address.node.port).c_str(), &hints, &found) ==
-        0) {
-        bytes = bytes_of(found->ai_addr, found->ai_addrlen);
-        freeaddrinfo(found);
-    }
-    return bytes;
-}
-
-// getaddrinfo() of a name may take seconds.
-class LookUp final : public Task {
-  public:
-    explicit LookUp(const std::shared_ptr<RedisNode>& node) : node_(node), address_(node->address()) {}
-
-    void work() noexcept override {
-        try {
-            found_ = look_up(address_, 0);
-        } catch (...) {
-            found_.clear();
-        }
-    }
-    void complete() noexcept override {
-        if (const auto node = node_.lock()) {
-            try {
-                node->on_resolved(std::move(found_));
-            } catch (...) {
-                ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "media: out of memory");
-            }
-        }
-    }
-    void cancel() noexcept override {}
-
-  private:
-    const std::weak_ptr<RedisNode> node_;
-    const RedisAddress address_;
-    std::vector<unsigned char> found_;
-};
 
 }  // namespace
 
@@ -91,6 +51,8 @@ RedisNode::RedisNode(RedisService& service, RedisAddress address)
     retry_.cancelable = 1;
     steady_ = retry_;
     steady_.handler = guard<&RedisNode::on_steady>;
+    naming_ = retry_;
+    naming_.handler = guard<&RedisNode::on_naming>;
 }
 
 RedisNode::~RedisNode() {
@@ -103,11 +65,12 @@ void RedisNode::start() {
 
 void RedisNode::stop() noexcept {
     stopped_ = true;
-    for (ngx_event_t* timer : {&retry_, &steady_}) {
+    for (ngx_event_t* timer : {&retry_, &steady_, &naming_}) {
         if (timer->timer_set != 0) {
             ngx_del_timer(timer);
         }
     }
+    name_.reset();
     for (const auto& connection : connections_) {
         connection->drop();
     }
@@ -118,50 +81,54 @@ void RedisNode::connect() {
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
         std::memcpy(address.sun_path, address_.path.c_str(), address_.path.size() + 1);
-        socket_address_ = bytes_of(reinterpret_cast<sockaddr*>(&address), sizeof(address));
-        open_all();
+        try_all({bytes_of(reinterpret_cast<sockaddr*>(&address), sizeof(address))});
         return;
     }
-    socket_address_ = look_up(address_, AI_NUMERICHOST | AI_NUMERICSERV);
-    if (!socket_address_.empty()) {
-        open_all();
+    if (auto addresses = numeric_addresses(address_.node); !addresses.empty()) {
+        try_all(std::move(addresses));
         return;
     }
-    std::unique_ptr<Task> task = std::make_unique<LookUp>(shared_from_this());
-    resolving_ = worker()->pool.post(task);
-    if (!resolving_) {
-        try_later();
-    }
+    name_ = std::make_unique<NameLookUp>(address_.node);
+    ngx_add_timer(&naming_, name_pause);
 }
 
-void RedisNode::on_resolved(std::vector<unsigned char> address) {
-    resolving_ = false;
-    if (stopped_) {
+void RedisNode::on_naming(ngx_event_t* event) {
+    auto* node = static_cast<RedisNode*>(event->data);
+    if (!node->name_->done()) {
+        ngx_add_timer(&node->naming_, name_pause);
         return;
     }
-    socket_address_ = std::move(address);
-    if (socket_address_.empty()) {
-        complain("has a name that nobody knows");
-        try_later();
+    auto found = std::exchange(node->name_, nullptr)->found();
+    if (found.empty()) {
+        node->complain("has a name that nobody knows");
+        node->try_later();
         return;
     }
+    node->try_all(std::move(found));
+}
+
+void RedisNode::try_all(SocketAddresses addresses) {
+    addresses_ = std::move(addresses);
+    address_at_ = 0;
     open_all();
 }
 
 void RedisNode::open_all() {
     for (const auto& connection : connections_) {
         if (!connection->ready() && !connection->connecting()) {
-            connection->open(reinterpret_cast<const sockaddr*>(socket_address_.data()),
-                             static_cast<socklen_t>(socket_address_.size()));
+            // A copy: a failure is told before open() returns.
+            const std::vector<unsigned char> address = addresses_[address_at_];
+            connection->open(reinterpret_cast<const sockaddr*>(address.data()),
+                             static_cast<socklen_t>(address.size()));
         }
-        if (failed_) {
+        if (failed_ || next_address_) {
             break;  // one that succeeds brings the others
         }
     }
 }
 
 void RedisNode::try_later() {
-    if (stopped_ || retry_.timer_set != 0 || resolving_) {
+    if (stopped_ || retry_.timer_set != 0 || name_ != nullptr) {
         return;
     }
     ngx_add_timer(&retry_, pause_);
@@ -169,7 +136,12 @@ void RedisNode::try_later() {
 }
 
 void RedisNode::on_retry(ngx_event_t* event) {
-    static_cast<RedisNode*>(event->data)->connect();
+    auto* node = static_cast<RedisNode*>(event->data);
+    if (std::exchange(node->next_address_, false)) {
+        node->open_all();
+    } else {
+        node->connect();
+    }
 }
 
 // One that fails again and again at once is not back, and the log is not told each time.
@@ -270,11 +242,34 @@ void RedisNode::on_closed(const std::string& reason) {
     if (stopped_) {
         return;
     }
+    const bool other_open = std::any_of(connections_.begin(), connections_.end(), [](const auto& connection) {
+        return connection->ready() || connection->connecting();
+    });
+    if (next_address_ || (!other_open && address_at_ + 1 < addresses_.size())) {
+        // A name may have addresses at which nobody listens.
+        if (!std::exchange(next_address_, true)) {
+            ++address_at_;
+            if (retry_.timer_set != 0) {
+                ngx_del_timer(&retry_);
+            }
+            ngx_add_timer(&retry_, 0);
+        }
+        return;
+    }
     if (!ready()) {
         complain(reason);
         service_.look_again();
     }
     try_later();
+}
+
+void RedisNode::on_retiring() {
+    service_.retire();
+}
+
+bool RedisNode::idle() const noexcept {
+    return std::all_of(connections_.begin(), connections_.end(),
+                       [](const auto& connection) { return connection->idle(); });
 }
 
 void RedisNode::on_answered(const std::shared_ptr<RedisCall>& call) {
@@ -289,6 +284,8 @@ RedisService::RedisService(const RedisConfig& config) : config_(config) {
     look_.data = this;
     look_.log = ngx_cycle->log;
     look_.cancelable = 1;
+    retire_ = look_;
+    retire_.handler = guard<&RedisService::on_retire>;
     for (const RedisAddress& seed : config_.seeds) {
         node_at(seed);
     }
@@ -300,8 +297,10 @@ RedisService::~RedisService() {
 
 void RedisService::stop() noexcept {
     stopped_ = true;
-    if (look_.timer_set != 0) {
-        ngx_del_timer(&look_);
+    for (ngx_event_t* timer : {&look_, &retire_}) {
+        if (timer->timer_set != 0) {
+            ngx_del_timer(timer);
+        }
     }
     for (const auto& [name, node] : nodes_) {
         node->stop();
@@ -342,7 +341,7 @@ std::shared_ptr<RedisCall> RedisService::call(std::string key, std::string batch
                                               RedisCall::Done done, ngx_msec_t extra_time) {
     RedisNode* node = stopped_ ? nullptr : node_for(key);
     RedisConnection* connection = node == nullptr ? nullptr : node->pick();
-    if (connection == nullptr) {
+    if (connection == nullptr || connection->backlog() > most_unsent * config_.max_object + reply_overhead) {
         return nullptr;
     }
     auto call = std::make_shared<RedisCall>(std::move(key), std::move(batch), count, std::move(done));
@@ -391,11 +390,7 @@ bool RedisService::follow(const std::shared_ptr<RedisCall>& call, const Redirect
     if (++call->redirects_ > most_redirects || call->timer_.timer_set == 0) {
         return false;
     }
-    NodeAddress to = redirect.to;
-    if (to.host.empty()) {
-        to.host = from.address().node.host;
-    }
-    const std::shared_ptr<RedisNode> node = node_at({.path = {}, .node = std::move(to)});
+    const std::shared_ptr<RedisNode> node = node_at(complete(redirect.to, from));
     if (!redirect.ask) {
         if (slots_.empty()) {
             slots_.resize(slot_count);
@@ -415,11 +410,7 @@ void RedisService::learn(const std::vector<SlotRange>& ranges, const RedisNode& 
     std::vector<RedisNode*> slots(slot_count);
     std::set<const RedisNode*> used;
     for (const SlotRange& range : ranges) {
-        NodeAddress address = range.master;
-        if (address.host.empty()) {
-            address.host = from.address().node.host;
-        }
-        RedisNode* node = node_at({.path = {}, .node = std::move(address)}).get();
+        RedisNode* node = node_at(complete(range.master, from)).get();
         std::fill(slots.begin() + range.first, slots.begin() + range.last + 1, node);
         used.insert(node);
     }
@@ -439,6 +430,33 @@ void RedisService::learn(const std::vector<SlotRange>& ranges, const RedisNode& 
     }
 }
 
+// A node that names none of its addresses is where we found it.
+RedisAddress RedisService::complete(NodeAddress address, const RedisNode& from) {
+    if (address.host.empty()) {
+        address.host = from.address().path.empty() ? from.address().node.host : "127.0.0.1";
+    }
+    return {.path = {}, .node = std::move(address)};
+}
+
+void RedisService::retire() {
+    if (!stopped_ && retire_.timer_set == 0) {
+        ngx_add_timer(&retire_, retire_pause);
+    }
+}
+
+// Of a worker that winds down, once its last request is gone: its connections might otherwise be all that
+// keeps another one alive, through which they lead.
+void RedisService::on_retire(ngx_event_t* event) {
+    auto* service = static_cast<RedisService*>(event->data);
+    const bool idle = std::all_of(service->nodes_.begin(), service->nodes_.end(),
+                                  [](const auto& entry) { return entry.second->idle(); });
+    if (idle && service->users_ == 0) {
+        service->stop();
+    } else {
+        service->retire();
+    }
+}
+
 void RedisService::look_again() {
     if (!stopped_ && !slots_.empty() && look_.timer_set == 0) {
         ngx_add_timer(&look_, look_pause);
@@ -447,22 +465,24 @@ void RedisService::look_again() {
 
 void RedisService::on_look(ngx_event_t* event) {
     auto* service = static_cast<RedisService*>(event->data);
-    bool all_well = true;
-    const std::shared_ptr<RedisNode>* witness = nullptr;
+    std::vector<std::shared_ptr<RedisNode>> ready;
     for (const auto& [name, node] : service->nodes_) {
-        all_well = all_well && node->ready();
-        witness = witness == nullptr && node->ready() ? &node : witness;
+        if (node->ready()) {
+            ready.push_back(node);
+        }
     }
-    if (!all_well) {
+    if (ready.size() < service->nodes_.size()) {
         service->look_again();
     }
-    RedisConnection* connection = witness == nullptr ? nullptr : (*witness)->pick();
-    if (connection == nullptr) {
+    if (ready.empty()) {
         return;
     }
+    // Another one each time: one that has lost the others knows the slots of long ago.
+    const std::shared_ptr<RedisNode>& witness = ready[service->looks_++ % ready.size()];
+    RedisConnection* connection = witness->pick();
     std::string command;
     append_command(command, {"CLUSTER", "SLOTS"});
-    const std::weak_ptr<RedisNode> from = *witness;
+    const std::weak_ptr<RedisNode> from = witness;
     const auto done = [service, from](std::span<RespReply> replies) {
         const auto node = from.lock();
         if (node != nullptr && !replies.empty()) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "module/name_look_up.h"
 #include "module/redis_config.h"
 #include "module/redis_connection.h"
 
@@ -28,6 +29,7 @@ class RedisNode final : public RedisConnectionOwner, public std::enable_shared_f
     /// The connection to send on: a ready one, or one that is being made for the first time. Null: none.
     RedisConnection* pick() noexcept;
     bool ready() const noexcept;
+    bool idle() const noexcept;
     const RedisAddress& address() const noexcept { return address_; }
 
     /// A call was not answered in time.
@@ -37,29 +39,32 @@ class RedisNode final : public RedisConnectionOwner, public std::enable_shared_f
     std::string on_greeted(std::span<RespReply> replies) override;
     void on_closed(const std::string& reason) override;
     void on_answered(const std::shared_ptr<RedisCall>& call) override;
-
-    /// The outcome of looking its name up; empty: it has none.
-    void on_resolved(std::vector<unsigned char> address);
+    void on_retiring() override;
 
   private:
     void connect();
+    void try_all(SocketAddresses addresses);
     void open_all();
     void try_later();
     void complain(const std::string& reason);
     static void on_retry(ngx_event_t* event);
     static void on_steady(ngx_event_t* event);
+    static void on_naming(ngx_event_t* event);
 
     RedisService& service_;
     const RedisAddress address_;
-    std::vector<unsigned char> socket_address_;
+    std::unique_ptr<NameLookUp> name_;  ///< while it is being looked up
+    SocketAddresses addresses_;
+    std::size_t address_at_ = 0;
+    bool next_address_ = false;  ///< is about to be tried
     std::vector<std::unique_ptr<RedisConnection>> connections_;
     ngx_event_t retry_{};
     ngx_event_t steady_{};  ///< until it counts as well again
+    ngx_event_t naming_{};
     ngx_msec_t pause_;
     int timeouts_ = 0;         ///< in a row
     bool failed_ = false;      ///< and not answered a greeting since
     bool complained_ = false;  ///< and not been well since
-    bool resolving_ = false;
     bool stopped_ = false;
 };
 
@@ -82,6 +87,13 @@ class RedisService {
     void note_refusal(std::string_view error);
     void note_stored() noexcept { refused_ = false; }
 
+    /// Requests that may still call.
+    void enter() noexcept { ++users_; }
+    void leave() noexcept { --users_; }
+
+    /// The worker winds down: the connections are closed when nothing needs them any more.
+    void retire();
+
     /// Nothing is sent any more; nobody is told.
     void stop() noexcept;
 
@@ -93,7 +105,9 @@ class RedisService {
     void answered(const std::shared_ptr<RedisCall>& call, const RedisNode& from);
     bool follow(const std::shared_ptr<RedisCall>& call, const Redirect& redirect, const RedisNode& from);
     void learn(const std::vector<SlotRange>& ranges, const RedisNode& from);
+    static RedisAddress complete(NodeAddress address, const RedisNode& from);
     void look_again();
+    static void on_retire(ngx_event_t* event);
     static void on_look(ngx_event_t* event);
     static void on_timeout(ngx_event_t* event);
 
@@ -101,6 +115,9 @@ class RedisService {
     std::map<std::string, std::shared_ptr<RedisNode>, std::less<>> nodes_;
     std::vector<RedisNode*> slots_;  ///< by slot; empty where it is no cluster
     ngx_event_t look_{};
+    ngx_event_t retire_{};
+    std::size_t looks_ = 0;
+    std::size_t users_ = 0;
     bool refused_ = false;
     bool stopped_ = false;
 };

@@ -54,9 +54,12 @@ void RenderJob::open_stored() {
     const std::string_view reply = stored.value().text();
     const ByteView bytes(reinterpret_cast<const std::uint8_t*>(reply.data()), reply.size());
     const auto content = unseal(bytes, shared_key);
-    const time_t now = std::time(nullptr);
-    foreign = !content || content->facts.size() != sizeof(facts) || content->valid <= now;
+    foreign = !content || content->facts.size() != sizeof(facts);
     if (foreign) {
+        return;
+    }
+    lapsed = content->valid <= std::time(nullptr);
+    if (lapsed) {
         return;
     }
     std::memcpy(&facts, content->facts.data(), sizeof(facts));

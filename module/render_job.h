@@ -55,6 +55,7 @@ class RenderJob final : public Task {
     std::string sealed;        ///< the outcome in an envelope
     time_t fresh_seconds = 0;  ///< for which it may be kept
     bool foreign = false;      ///< `stored` is no rendition
+    bool lapsed = false;       ///< `stored` is one that is no longer fresh
 
     std::optional<Result<Encoded>> outcome;
     std::string etag;

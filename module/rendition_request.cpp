@@ -335,6 +335,9 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
     if (timer_.timer_set) {
         ngx_del_timer(&timer_);
     }
+    if (job.lapsed) {  // by our clock; Redis drops it by its own
+        return make();
+    }
     if (job.foreign) {
         ngx_log_error(NGX_LOG_WARN, r_->connection->log, 0, "media: redis held what is no rendition");
         shared_.reject();
@@ -349,6 +352,7 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
             disk_.release(r_);
             r_->cache = nullptr;
         }
+        shared_.close();  // the new original has another key
         expired_ = false;
         return begin();
     }

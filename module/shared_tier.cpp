@@ -35,13 +35,25 @@ std::string digest(std::string_view text) {
 }  // namespace
 
 SharedTier::~SharedTier() {
+    close();
+}
+
+void SharedTier::close() noexcept {
+    if (service_ == nullptr) {
+        return;
+    }
     if (timer_.timer_set != 0) {
         ngx_del_timer(&timer_);
     }
     if (call_ != nullptr) {
         call_->cancel();
+        call_ = nullptr;
     }
     release();
+    *self_ = nullptr;
+    service_->leave();
+    service_ = nullptr;
+    served_ = false;
 }
 
 void SharedTier::open(RedisService& service, std::string_view original, std::string_view key,
@@ -50,7 +62,9 @@ void SharedTier::open(RedisService& service, std::string_view original, std::str
     const std::string stem = service.config().prefix + std::to_string(envelope_version) + ':' +
                              std::to_string(StoredFacts::magic_value) + ":{" + digest(original) +
                              "}:" + digest(key);
+    self_ = std::make_shared<SharedTier*>(this);
     service_ = &service;
+    service_->enter();
     key_ = stem;
     lease_ = stem + ":lease";
     step_ = std::move(step);
@@ -59,6 +73,7 @@ void SharedTier::open(RedisService& service, std::string_view original, std::str
     timer_.data = this;
     timer_.log = ngx_cycle->log;
     state_ = State::idle;
+    pause_ = 0;
 }
 
 SharedTier::Outcome SharedTier::look() {
@@ -111,7 +126,23 @@ void SharedTier::bid() {
     held_until_ = ngx_current_msec + lease;
     if (!ask(std::move(batch), 2, &SharedTier::on_bid)) {
         settle(Outcome::alone);
+        return;
     }
+    // A lease that is granted too late is ours all the same, and nobody else can give it back.
+    call_->if_late([service = service_, self = self_, lease = lease_,
+                    until = held_until_](std::span<RespReply> replies) {
+        if (!replies[0].value().ok()) {
+            return;
+        }
+        if (*self != nullptr && !(*self)->served_) {
+            (*self)->holds_ = true;
+            (*self)->held_until_ = until;
+        } else if (static_cast<ngx_msec_int_t>(until - ngx_current_msec) > 0) {
+            std::string command;
+            append_command(command, {"DEL", lease});
+            service->call(lease, std::move(command), 1, nullptr);
+        }
+    });
 }
 
 void SharedTier::on_bid(std::span<RespReply> replies) {
@@ -188,6 +219,7 @@ void SharedTier::store(const std::string& envelope, time_t seconds) {
         ++count;
     }
     holds_ = false;
+    served_ = true;
     RedisService* service = service_;
     const auto done = [service](std::span<RespReply> replies) {
         if (!replies.empty() && replies[0].value().error()) {
@@ -207,6 +239,7 @@ bool SharedTier::lease_lasts() const noexcept {
 void SharedTier::release() noexcept {
     const bool lasts = lease_lasts();
     holds_ = false;
+    served_ = true;
     if (!lasts) {
         return;
     }

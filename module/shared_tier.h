@@ -32,6 +32,8 @@ class SharedTier {
     void open(RedisService& service, std::string_view original, std::string_view key, ngx_msec_t patience,
               std::function<void()> step);
     bool opened() const noexcept { return service_ != nullptr; }
+    /// Back to before open(); gives the lease back.
+    void close() noexcept;
 
     Outcome look();
     RespReply take() noexcept { return std::move(found_); }
@@ -75,8 +77,10 @@ class SharedTier {
     RespReply found_;
     ngx_event_t timer_{};
     ngx_msec_t pause_ = 0;
-    bool holds_ = false;         ///< the lease
-    ngx_msec_t held_until_ = 0;  ///< by our clock, which starts earlier than Redis'
+    bool holds_ = false;                 ///< the lease
+    ngx_msec_t held_until_ = 0;          ///< by our clock, which starts earlier than Redis'
+    bool served_ = false;                ///< the lease is no longer needed
+    std::shared_ptr<SharedTier*> self_;  ///< for what may outlive us; null inside once we are gone
 };
 
 }  // namespace media

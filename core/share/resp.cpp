@@ -2,6 +2,8 @@
 
 #include <hiredis/hiredis.h>
 
+#include <algorithm>
+#include <charconv>
 #include <new>
 
 namespace media {
@@ -12,6 +14,19 @@ void append_length(std::string& out, char sign, std::size_t length) {
     out += sign;
     out += std::to_string(length);
     out += "\r\n";
+}
+
+// Takes a line like `*3` or `$12` off the front; its number.
+std::size_t take_length(std::string_view& text) noexcept {
+    const std::size_t end = text.find("\r\n");
+    std::size_t length = 0;
+    if (end == std::string_view::npos || end == 0 ||
+        std::from_chars(text.data() + 1, text.data() + end, length).ptr != text.data() + end) {
+        text = {};
+        return 0;
+    }
+    text.remove_prefix(end + 2);
+    return length;
 }
 
 }  // namespace
@@ -28,6 +43,15 @@ void append_command(std::string& out, std::span<const std::string_view> words) {
         out += word;
         out += "\r\n";
     }
+}
+
+std::string_view first_command(std::string_view batch) noexcept {
+    std::string_view rest = batch;
+    for (std::size_t words = take_length(rest); words > 0; --words) {
+        const std::size_t length = take_length(rest);
+        rest.remove_prefix(std::min(length + 2, rest.size()));
+    }
+    return batch.substr(0, batch.size() - rest.size());
 }
 
 bool RespValue::nil() const noexcept {

@@ -21,6 +21,9 @@ inline void append_command(std::string& out, std::initializer_list<std::string_v
     append_command(out, std::span{words.begin(), words.size()});
 }
 
+/// The first command of a batch that append_command() wrote. Empty where there is none.
+std::string_view first_command(std::string_view batch) noexcept;
+
 /// One value of a reply, owned by the RespReply that it is part of.
 class RespValue {
   public:

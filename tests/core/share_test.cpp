@@ -32,6 +32,16 @@ TEST(Resp, WritesCommands) {
     EXPECT_EQ(out, std::string("*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$4\r\na\0\r\n\r\n*1\r\n$4\r\nPING\r\n", 46));
 }
 
+TEST(Resp, FindsTheFirstCommand) {
+    std::string one, both;
+    append_command(one, {"SET", "key", "a\r\n*1\r\n$4\r\nPING\r\n", ""});
+    both = one;
+    append_command(both, {"PING"});
+    EXPECT_EQ(first_command(both), one);
+    EXPECT_EQ(first_command(std::string_view{both}.substr(one.size())), "*1\r\n$4\r\nPING\r\n");
+    EXPECT_EQ(first_command(""), "");
+}
+
 TEST(Resp, ReadsReplies) {
     EXPECT_TRUE(parse("+OK\r\n").value().ok());
     EXPECT_FALSE(parse("+QUEUED\r\n").value().ok());
