@@ -165,10 +165,11 @@ class Process:
 
 
 class Nginx:
-    """One nginx. `http`, `server` and `main` are snippets of configuration; in them @prefix@, @pics@, @www@,
-    @cache@, @port@ and every keyword of `names` are replaced."""
+    """One nginx. `http`, `server` and `main` are snippets of configuration, `template` is what they are put into; in all
+    of them @prefix@, @pics@, @www@, @cache@, @port@ and every keyword of `names` are replaced."""
 
-    def __init__(self, http="", server="", main="", workers=2, user="root", **names):
+    def __init__(self, http="", server="", main="", workers=2, user="root", template=TEMPLATE, **names):
+        self.template = template
         self.prefix = Path(tempfile.mkdtemp(prefix="ngx-media-"))
         self.prefix.chmod(0o755)
         self.pics = self.prefix / "pics"
@@ -191,7 +192,7 @@ class Nginx:
 
     def configure(self, http="", server="", main=""):
         """Writes the configuration; takes effect at start() or reload()."""
-        text = TEMPLATE.replace("@http@", http).replace("@server@", server).replace("@main@", main)
+        text = self.template.replace("@http@", http).replace("@server@", server).replace("@main@", main)
         values = {
             "module": MODULE, "prefix": self.prefix, "pics": self.pics, "www": self.www, "cache": self.cache,
             "port": self.port, "status_port": self.status_port, "workers": self.workers_wanted,
