@@ -13,8 +13,8 @@ namespace media {
 
 namespace {
 
-constexpr std::size_t slot_count = std::size_t{1} << 18U;  // of 32 bytes
-constexpr std::size_t zone_overhead = 256U << 10U;         // nginx' own at its start
+constexpr std::size_t table_slots = std::size_t{1} << 18U;  // of 32 bytes
+constexpr std::size_t zone_overhead = 256U << 10U;          // nginx' own at its start
 
 // Zones of media_cache_path cannot have such a name.
 constexpr std::string_view zone_name = "media:purges";
@@ -24,7 +24,7 @@ char zone_tag;
 constexpr std::uint32_t manager_delay = 3600;
 
 std::uint64_t now() noexcept {
-    using namespace std::chrono;
+    using std::chrono::duration_cast, std::chrono::microseconds, std::chrono::system_clock;
     return static_cast<std::uint64_t>(
         duration_cast<microseconds>(system_clock::now().time_since_epoch()).count());
 }
@@ -45,7 +45,7 @@ class PurgeTable::Lock {
 PurgeTable* PurgeTable::declare(ngx_conf_t* cf, std::string log, time_t lifetime) {
     auto* table = make_in_pool<PurgeTable>(cf->pool, std::move(log), lifetime);
     ngx_str_t name = str(zone_name);
-    constexpr std::size_t size = PurgeIndex::bytes_for(slot_count) + sizeof(Shared) + zone_overhead;
+    constexpr std::size_t size = PurgeIndex::bytes_for(table_slots) + sizeof(Shared) + zone_overhead;
     ngx_shm_zone_t* zone = ngx_shared_memory_add(cf, &name, size, &zone_tag);
     if (table == nullptr || zone == nullptr) {
         return nullptr;
@@ -151,14 +151,14 @@ ngx_int_t PurgeTable::init(ngx_shm_zone_t* zone, void* old) {
 }
 
 ngx_int_t PurgeTable::make(ngx_slab_pool_t* pool) {
-    constexpr std::size_t size = offsetof(Shared, index) + PurgeIndex::bytes_for(slot_count);
+    constexpr std::size_t size = offsetof(Shared, index) + PurgeIndex::bytes_for(table_slots);
     auto* memory = static_cast<u_char*>(ngx_slab_alloc(pool, size));
     if (memory == nullptr) {
         return NGX_ERROR;
     }
     // Fresh shared memory is zeros already; to write them would take real memory for all of it.
     shared_ = reinterpret_cast<Shared*>(memory);
-    PurgeIndex::make(&shared_->index, slot_count);
+    PurgeIndex::make(&shared_->index, table_slots);
     pool->data = shared_;
     return NGX_OK;
 }

@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include "core/base/hash.h"
+#include "core/picture/info.h"
 #include "core/share/envelope.h"
 #include "module/rendition_request.h"
 
@@ -37,11 +38,12 @@ void RenderJob::work() noexcept {
         } else if (Result<Bytes> original = source.gather(changed); !original) {
             outcome.emplace(std::move(original).error());
         } else {
-            outcome.emplace(render({.original = original->view(),
-                                    .rendition = rendition,
-                                    .settings = settings,
-                                    .watermarks = watermarks,
-                                    .cancellation = cancellation}));
+            const RenderTask task{.original = original->view(),
+                                  .rendition = rendition,
+                                  .settings = settings,
+                                  .watermarks = watermarks,
+                                  .cancellation = cancellation};
+            outcome.emplace(rendition.describe ? describe(task) : render(task));
         }
         store(foretold);
     } catch (...) {
@@ -69,7 +71,7 @@ void RenderJob::open_stored() {
     }
     Encoded encoded;
     encoded.body = Bytes::copy_of(content->body);
-    encoded.format = static_cast<Format>(facts.format);
+    encoded.format = OutputFormat::from_code(facts.format).value();
     encoded.width = facts.width;
     encoded.height = facts.height;
     encoded.pages = facts.pages;
@@ -89,7 +91,7 @@ void RenderJob::store(bool foretold) {
     ByteView body;
     if (*outcome) {
         const Encoded& encoded = **outcome;
-        facts.format = static_cast<std::uint8_t>(encoded.format);
+        facts.format = encoded.format.code();
         facts.width = encoded.width;
         facts.height = encoded.height;
         facts.pages = encoded.pages;

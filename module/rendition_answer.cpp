@@ -27,8 +27,8 @@ ngx_int_t RenditionRequest::send_stored() {
     if (facts.life.states()) {
         born_ = facts.born;
     }
-    if (!set_entity(r_, NGX_HTTP_OK, info(static_cast<Format>(facts.format)).mime, length,
-                    cache->last_modified, view(cache->etag)) ||
+    if (!set_entity(r_, NGX_HTTP_OK, report_.format.mime(), length, cache->last_modified,
+                    view(cache->etag)) ||
         !decorate(facts.cache_control.view())) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -37,7 +37,7 @@ ngx_int_t RenditionRequest::send_stored() {
 
 ngx_int_t RenditionRequest::send_fresh() {
     const Bytes& body = encoded_->body;
-    if (!set_entity(r_, NGX_HTTP_OK, info(encoded_->format).mime, static_cast<off_t>(body.size()),
+    if (!set_entity(r_, NGX_HTTP_OK, encoded_->format.mime(), static_cast<off_t>(body.size()),
                     r_->headers_out.last_modified_time, etag_) ||
         !decorate(control_)) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -146,7 +146,7 @@ void RenditionRequest::describe(const StoredFacts& facts, std::uint64_t bytes) n
     report_.described = true;
     report_.source_bytes = facts.source_bytes;
     report_.bytes = bytes;
-    report_.format = static_cast<Format>(facts.format);
+    report_.format = OutputFormat::from_code(facts.format).value_or(report_.format);
     report_.width = facts.width;
     report_.height = facts.height;
 }

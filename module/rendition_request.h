@@ -40,7 +40,7 @@ struct Report {
     double render_seconds = 0, queue_seconds = 0;
     bool described = false;  ///< the fields below hold
     std::uint64_t source_bytes = 0, bytes = 0;
-    Format format = Format::jpeg;
+    OutputFormat format = Format::jpeg;
     int width = 0, height = 0;
 };
 

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "core/rendition/format.h"
+#include "core/rendition/output_format.h"
 #include "core/share/freshness.h"
 
 namespace media {
@@ -33,7 +33,7 @@ struct StoredFacts {
 
     std::uint32_t magic = magic_value;
     std::uint16_t status = 200;
-    std::uint8_t format = 0;
+    std::uint8_t format = 0;  ///< OutputFormat::code
     std::int32_t width = 0, height = 0, pages = 0;
     std::uint64_t source_bytes = 0;
     Lifetimes life;                ///< as the origin stated them
@@ -44,7 +44,7 @@ struct StoredFacts {
     ShortText<40> last_modified;   ///< likewise
 
     /// Whether they are ours, and not damaged.
-    bool sound() const noexcept { return magic == magic_value && format < format_count; }
+    bool sound() const noexcept { return magic == magic_value && OutputFormat::from_code(format); }
 };
 
 }  // namespace media

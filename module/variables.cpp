@@ -45,7 +45,7 @@ const std::array<Variable, 9> variables{{
      [](const RenditionRequest& q) { return number(q.report(), q.report().bytes); }},
     {ngx_string("media_format"),
      [](const RenditionRequest& q) {
-         return q.report().described ? std::string{info(q.report().format).name} : std::string{};
+         return q.report().described ? std::string{q.report().format.name()} : std::string{};
      }},
     {ngx_string("media_width"),
      [](const RenditionRequest& q) {

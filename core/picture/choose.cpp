@@ -1,6 +1,7 @@
 #include "core/picture/choose.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
 
 #include "core/picture/engine.h"
@@ -61,6 +62,17 @@ Pages choose_pages(const Rendition& rendition, const Source& source, Format form
         fail(400, std::string(info(format).name) + " holds one page only", "n");
     }
     return {wanted, rendition.pages.has_value() && *rendition.pages != all_pages};
+}
+
+void check_source_size(const Source& source, int pages, bool trim, const RenderSettings& settings) {
+    const Size size = source.size();
+    const std::uint64_t pixels = static_cast<std::uint64_t>(size.width) *
+                                 static_cast<std::uint64_t>(size.height) * static_cast<std::uint64_t>(pages);
+    // Vectors have no pixels until they are drawn, and are drawn at no more than the limit; but `trim` looks
+    // at them in their own size.
+    if ((trim || !source.vector()) && pixels > settings.max_source_pixels) {
+        fail(422, "the original has more pixels than are allowed here");
+    }
 }
 
 }  // namespace media

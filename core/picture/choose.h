@@ -20,4 +20,8 @@ struct Pages {
 /// Throws Failure 400 when the format holds one page and several were asked for.
 Pages choose_pages(const Rendition& rendition, const Source& source, Format format, int max_frames);
 
+/// Throws Failure 422 when the original has more pixels in `pages` pages than are allowed. `trim`: it will be
+/// looked at in its own size, which of vectors is else not drawn.
+void check_source_size(const Source& source, int pages, bool trim, const RenderSettings& settings);
+
 }  // namespace media

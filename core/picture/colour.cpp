@@ -97,6 +97,7 @@ Colour::Colour(const VImage& header) {
     const VipsInterpretation space = header.interpretation();
     profile_ = has_usable_profile(header);
     gray_ = header.bands() < 3 && space != VIPS_INTERPRETATION_CMYK;
+    costly_ = profile_ || space == VIPS_INTERPRETATION_CMYK;
 }
 
 VImage Colour::prepare(VImage image) const {

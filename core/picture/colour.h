@@ -18,9 +18,16 @@ class Colour {
     /// in gray stays gray; alpha stays.
     vips::VImage finish(vips::VImage image) const;
 
+    /// An embedded profile is obeyed, which says something else than sRGB.
+    bool profiled() const { return profile_; }
+
+    /// Whether `finish` goes through colour profiles, which takes longer than decoding.
+    bool costly() const { return costly_; }
+
   private:
     bool profile_ = false;  ///< an embedded profile that fits and is not sRGB itself
     bool gray_ = false;
+    bool costly_ = false;
 };
 
 }  // namespace media

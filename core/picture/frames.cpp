@@ -42,6 +42,12 @@ VImage part(const VImage& image, const Box& box) {
                : image.extract_area(box.x, box.y, box.width, box.height);
 }
 
+// Of 255 levels, half of one.
+constexpr double extract_loss = 1.0 / 512;
+
+// As many as are taken through a colour profile one by one.
+constexpr double costly_pixels = 1'000'000;
+
 // Where the box of the original lies in what was loaded, which may be smaller (shrink on load) or of another
 // size (vectors) than the header said.
 struct Loaded {
@@ -97,6 +103,24 @@ class Maker {
         return result;
     }
 
+    Extract extract() {
+        if (task_.rendition.trim) {
+            trim();
+        }
+        const Loaded loaded = load(extract_loss);
+        VImage image = colour_.prepare(page_of(loaded, 0));
+        double width = loaded.width;
+        double height = loaded.height;
+        const double pixels = static_cast<double>(image.width()) * image.height();
+        if (const int factor = static_cast<int>(std::sqrt(pixels / costly_pixels));
+            colour_.costly() && factor > 1) {
+            image = box_shrunk(image, factor);
+            width /= factor;
+            height /= factor;
+        }
+        return {colour_.finish(image), width, height};
+    }
+
   private:
     Box stored_box() const { return before(layout_.turn, layout_.box, source_.size()); }
     Size stored_target() const { return layout_.turn.apply(layout_.geometry.resized); }
@@ -149,7 +173,8 @@ class Maker {
         }
     }
 
-    Loaded load() const {
+    // `loss`: the share of the picture that may be missing or wrong at its edges. Lanczos makes up for it.
+    Loaded load(double loss = 1) const {
         if (decoded_) {
             // Cropped already, and whole in memory.
             return place(*decoded_, trimmed_, 1, 1, 1);
@@ -162,12 +187,17 @@ class Maker {
             return load_vector(options, box, target);
         }
         if (source_.format() == Format::jpeg) {
-            options.shrink = shrink_on_load(stored, box, target);
+            options.shrink = shrink_on_load(stored, box, target, loss);
             const double factor = 1.0 / options.shrink;
             return place(source_.load(options), box, factor, factor, 1);
         }
-        if (source_.format() == Format::webp && pages_ == 1 && whole(box, stored)) {
+        // The last line or column of an odd side has chroma that would count twice.
+        const double odd = static_cast<double>(stored.width % 2) / stored.width +
+                           static_cast<double>(stored.height % 2) / stored.height;
+        if (source_.format() == Format::webp && pages_ == 1 && whole(box, stored) && !source_.alpha() &&
+            odd <= loss) {
             // libwebp's own filter does the coarse part while it decodes; Lanczos the last factor of two.
+            // With alpha, it would mix colours that cannot be seen into those beside them.
             const double factor = std::min(static_cast<double>(stored.width) / target.width,
                                            static_cast<double>(stored.height) / target.height);
             if (factor >= 4) {
@@ -296,6 +326,10 @@ Layout layout_of(const RenderTask& task, const Source& source) {
 Pixels make_frames(const RenderTask& task, const Source& source, Layout& layout, Format format, int first,
                    int pages) {
     return Maker(task, source, layout, format, first, pages).make();
+}
+
+Extract extract(const RenderTask& task, const Source& source, Layout& layout, int page) {
+    return Maker(task, source, layout, source.format(), page, 1).extract();
 }
 
 }  // namespace media

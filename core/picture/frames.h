@@ -26,4 +26,15 @@ Layout layout_of(const RenderTask& task, const Source& source);
 Pixels make_frames(const RenderTask& task, const Source& source, Layout& layout, Format format, int first,
                    int pages);
 
+/// One page of an original as stored: not turned, not resized, but possibly decoded at a smaller size.
+struct Extract {
+    vips::VImage image;            ///< 8 bits, sRGB or gray; to be read once, from top to bottom
+    double width = 0, height = 0;  ///< of what the image stands for, in its own pixels: the last pixel of a
+                                   ///< line or column may stand for a part of one, or for somewhat more
+};
+
+/// What `crop` and `trim` leave of a page, decoded at no less than `layout.geometry.resized`. With `trim`,
+/// `layout` is completed.
+Extract extract(const RenderTask& task, const Source& source, Layout& layout, int page);
+
 }  // namespace media

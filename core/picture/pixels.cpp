@@ -28,10 +28,26 @@ VImage to_memory(const VImage& image, const Cancellation& cancellation, int stri
         throw VError();
     }
     VImage result(memory);
+    check(cancellation);
+    if (vips_image_pio_input(image.get_image()) != 0 ||
+        vips_image_pipelinev(memory, VIPS_DEMAND_STYLE_THINSTRIP, image.get_image(), nullptr) != 0) {
+        throw VError();
+    }
+    each_line(image, cancellation, strip_lines, [memory](int y, const std::uint8_t* line) {
+        if (vips_image_write_line(memory, y, const_cast<VipsPel*>(line)) != 0) {
+            throw VError();
+        }
+    });
+    // Who is told of progress comes from the image behind this one, which may go before this one does.
+    memory->progress_signal = nullptr;
+    return result;
+}
+
+void each_line(const VImage& image, const Cancellation& cancellation, int strip_lines,
+               const std::function<void(int y, const std::uint8_t* line)>& use) {
     VipsImage* const in = image.get_image();
     check(cancellation);
-    if (vips_image_pio_input(in) != 0 ||
-        vips_image_pipelinev(memory, VIPS_DEMAND_STYLE_THINSTRIP, in, nullptr) != 0) {
+    if (vips_image_pio_input(in) != 0) {
         throw VError();
     }
     // A region may be used by the thread that made it only: no pool of threads, no hand-over.
@@ -47,14 +63,9 @@ VImage to_memory(const VImage& image, const Cancellation& cancellation, int stri
             throw VError();
         }
         for (int y = top; y < top + strip.height; ++y) {
-            if (vips_image_write_line(memory, y, VIPS_REGION_ADDR(region.get(), 0, y)) != 0) {
-                throw VError();
-            }
+            use(y, VIPS_REGION_ADDR(region.get(), 0, y));
         }
     }
-    // Who is told of progress comes from the image behind this one, which may go before this one does.
-    memory->progress_signal = nullptr;
-    return result;
 }
 
 void skip_lines(const VImage& image, int from, int to, const Cancellation& cancellation) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vips/vips8>
 
 #include "core/base/cancellation.h"
@@ -14,6 +15,10 @@ namespace media {
 /// is few enough lines to be stopped soon and to keep those between two stages in the processor's cache;
 /// filters that look far around ask for more, not to compute what overlaps too often.
 vips::VImage to_memory(const vips::VImage& image, const Cancellation& cancellation, int strip_lines = 16);
+
+/// Computes an image line by line, from top to bottom, without keeping it; otherwise as to_memory.
+void each_line(const vips::VImage& image, const Cancellation& cancellation, int strip_lines,
+               const std::function<void(int y, const std::uint8_t* line)>& use);
 
 /// Reads lines `from` to `to` of an image that gives its lines once and in order, a few at a time: libvips
 /// would keep all that it skips in memory.

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <new>
 #include <string>
 #include <vips/vips8>
 
 #include "core/picture/choose.h"
+#include "core/picture/contain.h"
 #include "core/picture/encode.h"
 #include "core/picture/failure.h"
 #include "core/picture/frames.h"
@@ -28,15 +28,6 @@ double seconds_since(Clock::time_point start) {
 
 std::uint64_t area(Size size) {
     return static_cast<std::uint64_t>(size.width) * static_cast<std::uint64_t>(size.height);
-}
-
-void check_source_size(const Source& source, int pages, bool trim, const RenderSettings& settings) {
-    // Vectors have no pixels until they are drawn, and are drawn at no more than the limit; but `trim` looks
-    // at them in their own size.
-    if ((trim || !source.vector()) &&
-        area(source.size()) * static_cast<std::uint64_t>(pages) > settings.max_source_pixels) {
-        fail(422, "the original has more pixels than are allowed here");
-    }
 }
 
 void check_animation_size(const Layout& layout, int pages, const RenderSettings& settings) {
@@ -136,25 +127,7 @@ Encoded render_or_throw(const RenderTask& task) {
 }  // namespace
 
 Result<Encoded> render(const RenderTask& task) noexcept {
-    try {
-        try {
-            Encoded encoded = render_or_throw(task);
-            // Mild damage leaves messages behind in a buffer that all threads share.
-            vips_error_clear();
-            return encoded;
-        } catch (const Failure& failure) {
-            vips_error_clear();
-            return failure.error;
-        } catch (const vips::VError&) {
-            vips_error_clear();
-            if (task.cancellation.should_stop()) {
-                return stop_error(task.cancellation);
-            }
-            return Error{422, "the original cannot be decoded"};
-        }
-    } catch (...) {
-        return Error{500, "out of memory"};
-    }
+    return contained(task.cancellation, [&task] { return render_or_throw(task); });
 }
 
 }  // namespace media

@@ -9,6 +9,7 @@
 #include "core/base/cancellation.h"
 #include "core/base/result.h"
 #include "core/picture/watermark.h"
+#include "core/rendition/output_format.h"
 #include "core/rendition/rendition.h"
 #include "core/rendition/settings.h"
 
@@ -26,7 +27,7 @@ struct RenderTask {
 
 struct Encoded {
     Bytes body;
-    Format format = Format::jpeg;
+    OutputFormat format = Format::jpeg;
     int width = 0, height = 0;  ///< of one page
     int pages = 1;
     double decode_seconds = 0;  ///< open, decode and resize

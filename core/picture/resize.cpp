@@ -93,15 +93,28 @@ VImage resize_plain(VImage image, double width, double height, Size target) {
     return image.extract_area(0, 0, target.width, target.height);
 }
 
+// Transparent pixels have colours too, which must not bleed into their neighbours.
+template <class Filter>
+VImage premultiplied(const VImage& image, Filter&& filter) {
+    const VImage filtered = filter(image.premultiply()).unpremultiply();
+    // Casting cuts the fraction off: round instead.
+    return filtered.rint()
+        .cast(image.format())
+        .copy(VImage::option()->set("interpretation", image.interpretation()));
+}
+
 }  // namespace
 
-int shrink_on_load(Size stored, const Box& box, Size target) {
+int shrink_on_load(Size stored, const Box& box, Size target, double loss) {
     const double factor = std::min(static_cast<double>(box.width) / target.width,
                                    static_cast<double>(box.height) / target.height);
     // Lanczos does at least the last factor of 1.5: by SSIM that is as good as decoding everything.
     const int wanted = factor >= 12 ? 8 : factor >= 6 ? 4 : factor >= 3 ? 2 : 1;
     for (int shrink = wanted; shrink > 1; shrink /= 2) {
-        if (box.x % shrink == 0 && box.y % shrink == 0 && divides(box.x + box.width, shrink, stored.width) &&
+        const double lost = static_cast<double>((box.x + box.width) % shrink) / box.width +
+                            static_cast<double>((box.y + box.height) % shrink) / box.height;
+        if (lost <= loss && box.x % shrink == 0 && box.y % shrink == 0 &&
+            divides(box.x + box.width, shrink, stored.width) &&
             divides(box.y + box.height, shrink, stored.height)) {
             return shrink;
         }
@@ -117,12 +130,15 @@ VImage resize(VImage image, double width, double height, Size target) {
     if (!image.has_alpha()) {
         return resize_plain(image, width, height, target);
     }
-    // Transparent pixels have colours too, which must not bleed into their neighbours.
-    const VipsBandFormat format = image.format();
-    const VipsInterpretation space = image.interpretation();
-    image = resize_plain(image.premultiply(), width, height, target).unpremultiply();
-    // Casting cuts the fraction off: round instead.
-    return image.rint().cast(format).copy(VImage::option()->set("interpretation", space));
+    return premultiplied(
+        image, [&](const VImage& weighted) { return resize_plain(weighted, width, height, target); });
+}
+
+VImage box_shrunk(const VImage& image, int factor) {
+    const auto shrink = [factor](const VImage& in) {
+        return in.shrink(factor, factor, VImage::option()->set("ceil", true));
+    };
+    return image.has_alpha() ? premultiplied(image, shrink) : shrink(image);
 }
 
 }  // namespace media

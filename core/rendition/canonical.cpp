@@ -86,6 +86,10 @@ void write_format(Writer& out, const Rendition& rendition) {
         out.text("fm", info(*rendition.format).name);
         return;
     }
+    if (rendition.describe) {
+        out.text("fm", "json");
+        return;
+    }
     std::string& text = out.pair("fm") += "auto";
     for (std::size_t i = 0; i < rendition.auto_formats.size(); ++i) {
         const FormatInfo& format = info(rendition.auto_formats[i]);
@@ -162,7 +166,7 @@ std::string canonical(const Rendition& rendition, const RenderSettings& settings
     if (rendition.flip != standard.flip) {
         out.text("flip", detail::word_for(rendition.flip, detail::flips));
     }
-    if (rendition.format || rendition.auto_format) {
+    if (rendition.format || rendition.auto_format || rendition.describe) {
         write_format(out, rendition);
     }
     // The point in the middle is the same as `center`.

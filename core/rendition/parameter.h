@@ -37,6 +37,7 @@ struct Parameter {
     double min = 0, max = 0;
     bool leaves_original = false;  ///< beside it alone, the original stays untouched
     bool with_presets_only = false;
+    bool with_json = false;  ///< means something beside `fm=json`
 };
 
 inline constexpr std::size_t parameter_count = 34;

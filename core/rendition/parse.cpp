@@ -105,6 +105,11 @@ class Parser {
             }
             rendition_.original = rendition_.original && table[i].leaves_original;
         }
+        if (depth == 0) {
+            if (Status meant = check_description(pairs); !meant) {
+                return meant;
+            }
+        }
         return check_focus(pairs);
     }
 
@@ -184,8 +189,42 @@ class Parser {
         return Nothing{};
     }
 
+    /// What says how a picture is to be made would be ignored where none is. Of a preset it is: presets are
+    /// made for many uses.
+    Status check_description(const Pairs& pairs) const {
+        const auto table = parameter_table();
+        for (std::size_t i = 0; rendition_.describe && i < table.size(); ++i) {
+            if (pairs.given[i] && !table[i].with_json) {
+                return refused(table[i].info.name, "means nothing with fm=json");
+            }
+        }
+        return Nothing{};
+    }
+
+    /// Only what has a meaning for a description, so that presets that differ in the rest give the same one.
+    static Rendition description_of(Rendition asked) {
+        Rendition kept;
+        kept.describe = true;
+        kept.crop = asked.crop;
+        kept.trim = asked.trim;
+        kept.rotate = asked.rotate;
+        kept.flip = asked.flip;
+        kept.watermarks = std::move(asked.watermarks);
+        kept.page = asked.page;
+        kept.version = std::move(asked.version);
+        kept.download = std::move(asked.download);
+        kept.expires = asked.expires;
+        kept.preset_of = std::move(asked.preset_of);
+        kept.original = false;
+        return kept;
+    }
+
     /// What no parameter can decide alone.
     Status finish() {
+        if (rendition_.describe) {
+            rendition_ = description_of(std::move(rendition_));
+            return Nothing{};
+        }
         if (rendition_.lossless && rendition_.format && !info(*rendition_.format).lossless_option) {
             return refused("lossless", "this format has no lossless mode");
         }

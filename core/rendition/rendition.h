@@ -62,6 +62,9 @@ struct Rendition {
     std::vector<std::string> watermarks;
     std::optional<Format> format;  ///< nothing: the original's
     bool auto_format = false;      ///< `fm=auto`; format is then nothing
+    /// `fm=json`: not a picture is wanted, but what can be said of the original. format is then nothing, and
+    /// whatever says how a picture is to be made (a preset may have said it) has its default.
+    bool describe = false;
     /// `fm=auto` only: the formats the client accepts explicitly, in the operator's order of preference.
     std::vector<Format> auto_formats;
     std::optional<int> quality;

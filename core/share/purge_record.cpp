@@ -167,6 +167,7 @@ std::vector<PurgeRecord> unannounced(std::span<const PurgeEntry> entries) {
         }
     }
     std::vector<PurgeRecord> records;
+    records.reserve(open.size());
     for (const auto& [scope, record] : open) {
         records.push_back(record);
     }

@@ -126,6 +126,14 @@ TEST(Canonical, TheLocationsQualityIsTheDefault) {
     EXPECT_EQ(canonical(*parse_query("fm=jpeg&q=80", context), settings), "fm=jpeg&q=80");
 }
 
+TEST(Canonical, ADescriptionIsToldApartByWhatItMeans) {
+    EXPECT_EQ(form_of("fm=json"), "fm=json");
+    EXPECT_EQ(form_of("fm=json&rot=0&page=0"), "fm=json");
+    EXPECT_EQ(form_of("trim=9&fm=json&rot=90&flip=h&crop=1,2,3,4&page=1&v=7&wm=logo&dl=a.json"),
+              "crop=1,2,3,4&flip=h&fm=json&page=1&rot=90&trim=9&v=7&wm=logo");
+    EXPECT_NE(form_of("fm=json"), form_of("fm=auto"));
+}
+
 TEST(Canonical, NoParameterOfThePictureIsForgotten) {
     // For each row of the table: two queries that must not share a cache entry.
     const struct {

@@ -294,7 +294,6 @@ TEST_F(Parse, RefusesAndNamesEverythingElse) {
         {"fm=pdf", "fm"},
         {"fm=JPEG", "fm"},
         {"fm=jpg", "fm"},
-        {"fm=json", "fm"},
         {"q=0", "q"},
         {"q=101", "q"},
         {"lossless=2", "lossless"},

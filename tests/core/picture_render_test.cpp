@@ -33,7 +33,7 @@ TEST_F(Render, EveryFormatBecomesEveryOther) {
         for (const char* out : {"jpeg", "png", "webp", "avif", "gif", "jxl", "tiff"}) {
             const std::string query = std::string("w=40&q=90&fm=") + out;
             const Encoded encoded = good(file, query);
-            EXPECT_EQ(info(encoded.format).name, out);
+            EXPECT_EQ(encoded.format.name(), out);
             EXPECT_EQ(encoded.width, 40);
             EXPECT_EQ(encoded.height, 30);
             EXPECT_EQ(encoded.pages, 1);

@@ -177,7 +177,8 @@ TEST(PurgeIndex, EachScopeReachesWhatItNames) {
         std::vector<std::string> presets;
         const char* server;
     };
-    const Asked asked[] = {
+    constexpr std::size_t count = 10;
+    const Asked asked[count] = {
         {"/img/a.jpg", {}, "a"},       {"/img/a.jpg", {"base", "card"}, "a"},
         {"/img/b.jpg", {}, "a"},       {"/img/b.jpg", {"card"}, "a"},
         {"/img/sub/c.jpg", {}, "a"},   {"/img", {}, "a"},
@@ -186,7 +187,7 @@ TEST(PurgeIndex, EachScopeReachesWhatItNames) {
     };
     const struct {
         PurgeScope scope;
-        std::array<bool, std::size(asked)> reached;
+        std::array<bool, count> reached;
     } cases[] = {
         {original, {true, true, false, false, false, false, false, false, false, false}},
         {of_card, {false, true, false, false, false, false, false, false, false, false}},

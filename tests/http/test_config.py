@@ -63,6 +63,7 @@ ACCEPTED = {
     "watermark of a relative path": in_http("media_watermark a pics/logo.png;"),
     "preset": in_http('media_preset thumb "w=100&h=100&fit=cover";'),
     "preset of a preset": in_http('media_preset a "w=100";\nmedia_preset b "p=a&q=50";'),
+    "preset of facts": in_http('media_preset a "w=100";\nmedia_preset b "p=a&crop=0,0,9,9&fm=json";'),
     "preset with a watermark": in_http('media_watermark logo @pics@/logo.png;\nmedia_preset a "w=100&wm=logo";'),
     "preset before its watermark": in_http('media_preset a "w=100&wm=logo";\nmedia_watermark logo @pics@/logo.png;'),
     "text": in_http('media_watermark_text t "(c) 2024";'),
@@ -226,6 +227,7 @@ REFUSED = {
     # media_preset
     "preset with an unknown name": (in_http('media_preset a "width=100";'), "media_preset", "width"),
     "preset with a bad value": (in_http('media_preset a "w=100&fit=zoom";'), "media_preset", "fit|zoom"),
+    "preset of facts with a size": (in_http('media_preset a "w=100&fm=json";'), "media_preset", "w: .*fm=json"),
     "preset out of range": (in_http('media_preset a "q=101";'), "media_preset", "q"),
     "preset repeating a name": (in_http('media_preset a "w=1&w=2";'), "media_preset", "w"),
     "preset malformed": (in_http('media_preset a "w=1&&%zz";'), "media_preset", "a"),

@@ -68,20 +68,21 @@ def status(answer):
     return answer.headers.get("x-cache")
 
 
-def test_second_node_finds_it(node, clean):
+@pytest.mark.parametrize("query", ["w=300", "fm=json"])
+def test_second_node_finds_it(node, clean, query):
     first = node()
-    made = first.get("/img/photo.jpg?w=300")
+    made = first.get(f"/img/photo.jpg?{query}")
     assert (made.status, status(made)) == (200, "MISS")
     stored(clean, 1)
 
     second = node()
-    found = second.get("/img/photo.jpg?w=300")
+    found = second.get(f"/img/photo.jpg?{query}")
     assert (found.status, status(found)) == (200, "REDIS")
     assert found.body == made.body
     for name in ("etag", "last-modified", "content-type", "content-length"):
         assert found.headers[name] == made.headers[name], name
     assert found.headers.get("x-time", "") == ""
-    assert status(second.get("/img/photo.jpg?w=300")) == "HIT"
+    assert status(second.get(f"/img/photo.jpg?{query}")) == "HIT"
 
 
 def test_once_per_fleet(node, clean):

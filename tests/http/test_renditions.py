@@ -1,5 +1,7 @@
 """What is rendered: sizes, formats, colours, and which requests are the same rendition."""
 
+import io
+
 import numpy
 import pytest
 from PIL import Image
@@ -518,3 +520,18 @@ def test_auto_format_keeps_animations_moving(nginx):
     body = nginx.get("/img/anim.gif?w=60&fm=auto", {"Accept": "image/avif,image/webp"}).body
     assert pictures.sniff(body) == "webp"
     assert len(pictures.pages(body)[0]) == 4
+
+
+def test_what_cannot_be_seen_of_a_webp_does_not_bleed(nginx):
+    """Also where the decoder could scale: it knows nothing of alpha."""
+    y, x = numpy.mgrid[0:1200, 0:1200]
+    pixels = numpy.empty((1200, 1200, 4), numpy.uint8)
+    pixels[...] = (0, 255, 0, 0)
+    pixels[(x // 13 + y // 17) % 2 == 0] = (255, 0, 0, 255)
+    body = pictures.encode(Image.fromarray(pixels), "WEBP", quality=95, exact=True)
+    nginx.add("hidden.webp", body)
+    seen = []
+    for file in body, nginx.get("/img/hidden.webp?w=100&fm=png").body:
+        picture = numpy.asarray(Image.open(io.BytesIO(file)).convert("RGBA")).astype(float)
+        seen.append((picture[..., :3] * picture[..., 3:]).sum((0, 1)) / picture[..., 3].sum())
+    assert numpy.abs(seen[0] - seen[1]).max() < 3
