@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <cmath>
 #include <string>
 
 #include "core/picture/failure.h"
+#include "core/picture/fit.h"
 #include "core/picture/stop_guard.h"
 #include "core/picture/webp.h"
 
@@ -135,39 +135,6 @@ Bytes encode_once(const VImage& image, const EncodeOptions& options, int quality
     return bytes;
 }
 
-// The highest quality below `options.quality` whose file fits. File size grows roughly exponentially with
-// quality, so a guess between the known points on that curve ends sooner than halving.
-Bytes fit(const VImage& image, const EncodeOptions& options, Bytes largest,
-          const Cancellation& cancellation) {
-    const std::uint64_t limit = *options.max_bytes;
-    int low = 0;                 // nothing at or below it is known to be too large
-    int high = options.quality;  // known to be too large
-    double high_size = std::log(static_cast<double>(largest.size()));
-    double low_size = 0;  // known where low > 0
-    const double wanted = std::log(static_cast<double>(std::max<std::uint64_t>(limit, 1)));
-    Bytes best;
-    for (int round = 0; low + 1 < high; ++round) {
-        int guess = (low + high) / 2;
-        if (round < 3 && high_size > wanted) {
-            // Without a lower point: three times as many bytes for forty steps of quality, or so.
-            const double slope = low > 0 ? (high_size - low_size) / (high - low) : std::log(3.0) / 40;
-            guess = static_cast<int>(high - (high_size - wanted) / std::max(slope, 1e-3));
-            guess = std::clamp(guess, low + 1, high - 1);
-        }
-        Bytes bytes = encode_once(image, options, guess, cancellation);
-        const double size = std::log(static_cast<double>(bytes.size()));
-        if (bytes.size() <= limit) {
-            best = std::move(bytes);
-            low = guess;
-            low_size = size;
-        } else {
-            high = guess;
-            high_size = size;
-        }
-    }
-    return best;
-}
-
 }  // namespace
 
 void admit(const EncodeOptions& options, int width, int height, int pages, const Cancellation& cancellation) {
@@ -190,9 +157,18 @@ Bytes encode(const VImage& image, const EncodeOptions& options, const Cancellati
         return bytes;
     }
     if (info(options.format).quality != 0 && !options.lossless) {
-        bytes = fit(image, options, std::move(bytes), cancellation);
-        if (!bytes.empty()) {
-            return bytes;
+        Bytes best;
+        const std::uint64_t limit = *options.max_bytes;
+        fit_quality(options.quality, bytes.size(), limit, [&](int quality) {
+            Bytes tried = encode_once(image, options, quality, cancellation);
+            const std::uint64_t size = tried.size();
+            if (size <= limit) {
+                best = std::move(tried);
+            }
+            return size;
+        });
+        if (!best.empty()) {
+            return best;
         }
     }
     fail(422, "no quality makes the rendition fit into " + std::to_string(*options.max_bytes) + " bytes",

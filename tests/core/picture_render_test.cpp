@@ -301,6 +301,12 @@ TEST_F(Render, MaxBytesIsTheHighestQualityThatFits) {
             good(file, "q=85&fm=" + std::string(format) + "&max_bytes=" + std::to_string(limit));
         EXPECT_LE(small.body.size(), limit) << format;
         EXPECT_GT(small.body.size(), limit * 8 / 10) << format;
+        int quality = 84;
+        const std::string at = "fm=" + std::string(format) + "&q=";
+        while (good(file, at + std::to_string(quality)).body.size() > limit) {
+            --quality;
+        }
+        EXPECT_EQ(small.body.size(), good(file, at + std::to_string(quality)).body.size()) << format;
     }
     EXPECT_EQ(good(file, "fm=jpeg&q=85&max_bytes=10m").body.size(), full.body.size());
     std::string parameter;
