@@ -19,11 +19,21 @@ ngx_http_output_header_filter_pt next_header_filter;
 ngx_http_output_body_filter_pt next_body_filter;
 
 // What a client says about the rendition it wants says nothing about the original.
-constexpr std::array<std::string_view, 10> not_for_origin{
-    "range",         "if-range",          "if-match",
-    "if-none-match", "if-modified-since", "if-unmodified-since",
-    "accept",        "accept-encoding",   "content-length",
-    "content-type"};
+constexpr std::array<std::string_view, 15> not_for_origin{"range",
+                                                          "if-range",
+                                                          "if-match",
+                                                          "if-none-match",
+                                                          "if-modified-since",
+                                                          "if-unmodified-since",
+                                                          "accept",
+                                                          "accept-encoding",
+                                                          "content-length",
+                                                          "content-type",
+                                                          "sec-ch-dpr",
+                                                          "dpr",
+                                                          "sec-ch-width",
+                                                          "width",
+                                                          "save-data"};
 
 bool for_origin(const ngx_table_elt_t& field) noexcept {
     const std::string_view name{reinterpret_cast<const char*>(field.lowcase_key), field.key.len};

@@ -235,13 +235,7 @@ bool carry_request(ngx_http_request_t* from, ngx_http_request_t* to) noexcept {
 
 void begin(ngx_http_request_t* r) {
     r->write_event_handler = ngx_http_request_empty_handler;
-    auto* request = make_in_pool<RenditionRequest>(r->pool, r);
-    if (request == nullptr) {
-        ngx_http_finalize_request(r, NGX_OK);
-        return;
-    }
-    ngx_http_set_ctx(r, request, ngx_http_media_module);
-    request->refresh();
+    RenditionRequest::of(r)->refresh();
 }
 
 }  // namespace
@@ -265,11 +259,17 @@ bool refresh_behind(ngx_http_request_t* r) noexcept {
     own->stat_reading = 0;
     own->stat_writing = 1;
 #endif
-    if (!carry_request(r, own)) {
+    RenditionRequest* request = nullptr;
+    if (carry_request(r, own)) {
+        request = make_in_pool<RenditionRequest>(own->pool, own);
+    }
+    if (request == nullptr) {
         own->logged = 1;
         ngx_http_finalize_request(own, NGX_OK);
         return false;
     }
+    ngx_http_set_ctx(own, request, ngx_http_media_module);
+    request->come_after(*RenditionRequest::of(r));
     // Not before the client has its answer.
     own->write_event_handler = guard<begin>;
     ngx_post_event(c->write, &ngx_posted_events);

@@ -32,18 +32,14 @@ void RenderJob::work() noexcept {
             // Only to be stored.
         } else if (kept) {
             source_bytes = kept->facts.source_bytes;
-            outcome.emplace(kept->read());
+            signpost = kept->facts.signpost != 0;
+            if (!signpost) {
+                outcome.emplace(kept->read());
+            }
         } else if (cancellation.should_stop()) {
             outcome.emplace(Error{504, "the rendition was not begun in time"});
-        } else if (Result<Bytes> original = source.gather(changed); !original) {
-            outcome.emplace(std::move(original).error());
         } else {
-            const RenderTask task{.original = original->view(),
-                                  .rendition = rendition,
-                                  .settings = settings,
-                                  .watermarks = watermarks,
-                                  .cancellation = cancellation};
-            outcome.emplace(rendition.describe ? describe(task) : render(task));
+            make();
         }
         store(foretold);
     } catch (...) {
@@ -69,6 +65,13 @@ void RenderJob::open_stored() {
         foreign = true;
         return;
     }
+    if (file && !file->write(facts, content->body, content->etag, content->valid, content->last_modified)) {
+        // publish() says why.
+    }
+    signpost = facts.signpost != 0;
+    if (signpost) {
+        return;
+    }
     Encoded encoded;
     encoded.body = Bytes::copy_of(content->body);
     encoded.format = OutputFormat::from_code(facts.format).value();
@@ -78,18 +81,52 @@ void RenderJob::open_stored() {
     etag = content->etag;
     freshness.last_modified = content->last_modified;
     freshness.cache_control = facts.cache_control.view();
-    if (file && !file->write(facts, content->body, etag, content->valid, content->last_modified)) {
-        // publish() says why.
-    }
     outcome.emplace(std::move(encoded));
+}
+
+void RenderJob::make() {
+    Result<Bytes> original = source.gather(changed);
+    if (!original) {
+        outcome.emplace(std::move(original).error());
+        return;
+    }
+    const bool stays = file || !shared_key.empty();
+    if (stays && !rendition.auto_formats.empty()) {
+        // The key tells no more of what a client accepts.
+        rendition.auto_formats.resize(1);
+    }
+    const RenderTask task{.original = original->view(),
+                          .rendition = rendition,
+                          .settings = settings,
+                          .watermarks = watermarks,
+                          .cancellation = cancellation};
+    signpost = stays && moves_past_first_format(task);
+    if (!signpost) {
+        outcome.emplace(rendition.describe ? describe(task) : render(task));
+    }
+    if (signpost || gives_way()) {
+        source = Source{std::move(*original)};
+    }
+}
+
+bool RenderJob::gives_way() const noexcept {
+    if (!rendition.hinted_size || !outcome || *outcome) {
+        return false;
+    }
+    const Error& error = outcome->error();
+    // A picture that cannot be decoded cannot be in any size.
+    return may_be_of_size(error.status) && (error.status == 400 || error.parameter == "max_bytes");
 }
 
 void RenderJob::store(bool foretold) {
     facts.source_bytes = source_bytes;
+    facts.signpost = signpost ? 1 : 0;
     freshness.note(facts);
 
     ByteView body;
-    if (*outcome) {
+    if (signpost) {
+        // Nothing but the facts.
+    } else if (*outcome) {
         const Encoded& encoded = **outcome;
         facts.format = encoded.format.code();
         facts.width = encoded.width;
@@ -114,12 +151,13 @@ void RenderJob::store(bool foretold) {
         file.reset();
         return;
     }
-    const time_t modified = *outcome ? freshness.last_modified : -1;
+    const bool good = facts.status == 200;
+    const time_t modified = good ? freshness.last_modified : -1;
     if (file) {
         file->write(facts, body, etag, valid, modified);
     }
     const time_t seconds = valid - std::time(nullptr);
-    if (!shared_key.empty() && *outcome && seconds > 0 && body.size() <= shared_limit) {
+    if (!shared_key.empty() && good && seconds > 0 && body.size() <= shared_limit) {
         fresh_seconds = seconds;
         sealed = seal({.facts = {reinterpret_cast<const char*>(&facts), sizeof(facts)},
                        .etag = etag,

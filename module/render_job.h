@@ -19,6 +19,11 @@ namespace media {
 
 class RenditionRequest;
 
+/// Whether a failure of this status may be due to the size of a rendition.
+constexpr bool may_be_of_size(int status) noexcept {
+    return status == 400 || status == 422;
+}
+
 /// Everything a rendition needs and everything that comes of it. Made on the loop, worked on in a thread,
 /// read again on the loop. Outlives its request when the client leaves or the deadline passes.
 class RenderJob final : public Task {
@@ -35,6 +40,9 @@ class RenderJob final : public Task {
     void work() noexcept override;
     void complete() noexcept override;
     void cancel() noexcept override { cancellation.cancel(); }
+
+    /// Whether it failed for a size that a client hint has made; `source` is then there to be tried without.
+    bool gives_way() const noexcept;
 
     RenditionRequest* owner;  ///< null once nobody waits; the loop's
 
@@ -57,6 +65,9 @@ class RenderJob final : public Task {
     bool foreign = false;      ///< `stored` is no rendition
     bool lapsed = false;       ///< `stored` is one that is no longer fresh
 
+    /// Instead of an outcome: what is stored is a signpost. One that was made leaves `source` to be rendered
+    /// elsewhere.
+    bool signpost = false;
     std::optional<Result<Encoded>> outcome;
     std::string etag;
     std::string problem;  ///< the JSON body of a failure
@@ -67,6 +78,7 @@ class RenderJob final : public Task {
 
   private:
     void open_stored();
+    void make();
     void store(bool foretold);
 };
 

@@ -1,5 +1,7 @@
 // What a request for a rendition sends: a stored or a fresh rendition, an untouched original, a problem.
 
+#include "core/rendition/download.h"
+#include "core/rendition/hints.h"
 #include "module/answer.h"
 #include "module/rendition_request.h"
 
@@ -9,6 +11,10 @@ ngx_int_t RenditionRequest::send_stored() {
     if (refreshing_) {
         return NGX_OK;
     }
+    if (stored_leads_on()) {
+        return follow_stored();
+    }
+    at_hand_.reset();
     const ngx_http_cache_t* cache = r_->cache;
     const StoredFacts& facts = disk_.facts();
     const off_t length = cache->length - static_cast<off_t>(cache->body_start);
@@ -47,6 +53,9 @@ ngx_int_t RenditionRequest::send_fresh() {
 
 ngx_int_t RenditionRequest::fail(const Error& error) {
     shared_.release();
+    if (expired_ && stored_leads_on()) {
+        failure_ = error;  // where it leads, the origin is not asked a second time
+    }
     if (const auto outcome = expired_ ? fail_stale(error.status) : std::nullopt) {
         return *outcome;
     }
@@ -68,7 +77,12 @@ ngx_int_t RenditionRequest::fail(const Error& error) {
 }
 
 bool RenditionRequest::vary() noexcept {
-    return !rendition_.auto_format || add_header(r_, "Vary", "Accept") != nullptr;
+    const std::string names = media::vary(rendition_);
+    if (names.empty()) {
+        return true;
+    }
+    const ngx_str_t value = copy(r_->pool, names);
+    return value.data != nullptr && add_header(r_, "Vary", view(value)) != nullptr;
 }
 
 // What a good answer carries because of the query and the origin.
@@ -89,7 +103,7 @@ bool RenditionRequest::decorate(std::string_view cache_control) noexcept {
         }
     }
     if (!rendition_.download.empty()) {
-        const ngx_str_t value = copy(r_->pool, "attachment; filename=\"" + rendition_.download + '"');
+        const ngx_str_t value = copy(r_->pool, attachment(rendition_.download));
         return value.data != nullptr && add_header(r_, "Content-Disposition", view(value)) != nullptr;
     }
     return true;

@@ -10,6 +10,14 @@
 namespace media {
 
 ngx_int_t RenditionRequest::make() {
+    if (failure_) {
+        return fail(*failure_);
+    }
+    if (at_hand_) {
+        auto [source, freshness] = std::move(*at_hand_);
+        at_hand_.reset();
+        return render(std::move(source), std::move(freshness));
+    }
     if (local_) {
         Freshness freshness = Freshness::now(conf_->cache_valid);
         freshness.last_modified = version_.modified.tv_sec;

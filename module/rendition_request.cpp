@@ -144,6 +144,18 @@ Status RenditionRequest::authorize() {
 }
 
 Status RenditionRequest::parse() {
+    std::optional<ClientHints> hints;
+    if (conf_->client_hints != 0 && r_->args.len > 0) {
+        hints = read_hints({.dpr = request_header(r_, "sec-ch-dpr"),
+                            .legacy_dpr = request_header(r_, "dpr"),
+                            .width = request_header(r_, "sec-ch-width"),
+                            .legacy_width = request_header(r_, "width"),
+                            .save_data = request_header(r_, "save-data")});
+        if (detour_.bare_size) {
+            hints->dpr.reset();
+            hints->width.reset();
+        }
+    }
     const Catalogue& catalogue = *main_config(r_)->catalogue;
     const AutoFormats& preferred = *conf_->auto_formats;
     auto parsed = parse_query(view(r_->args), {.presets = &catalogue.presets,
@@ -152,11 +164,15 @@ Status RenditionRequest::parse() {
                                                .presets_only = conf_->presets_only != 0,
                                                .auto_formats = {preferred.formats.data(), preferred.count},
                                                .accept = r_->args.len > 0 ? request_header(r_, "accept") : "",
+                                               .hints = hints ? &*hints : nullptr,
                                                .signatures = conf_->signature != nullptr});
     if (!parsed) {
         return parsed.error();
     }
     rendition_ = std::move(*parsed);
+    if (detour_.past_signpost) {
+        pass_signpost();
+    }
     if (rendition_.expires && *rendition_.expires < static_cast<std::uint64_t>(ngx_time())) {
         return Error{410, "the link has expired", "exp"};
     }
@@ -187,92 +203,6 @@ ngx_int_t RenditionRequest::serve_original() {
     passing_ = true;
     ngx_str_t no_arguments = ngx_null_string;
     return ngx_http_internal_redirect(r_, &origin_uri_, &no_arguments);
-}
-
-ngx_int_t RenditionRequest::look_up() {
-    if (!evaluate_texts()) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-    compose_key();
-    if (conf_->cache == nullptr) {
-        report_.cache = CacheStatus::bypass;
-        return seek();
-    }
-    return on_cache(disk_.open(r_, conf_->cache, key_, conf_->cache_lock_timeout));
-}
-
-ngx_int_t RenditionRequest::look_again() {
-    return on_cache(disk_.open(r_, conf_->cache, key_, conf_->cache_lock_timeout));
-}
-
-ngx_int_t RenditionRequest::on_cache(DiskTier::Outcome outcome) {
-    switch (outcome) {
-        case DiskTier::Outcome::hit:
-            report_.cache = CacheStatus::hit;
-            return send_stored();
-        case DiskTier::Outcome::updating:
-        case DiskTier::Outcome::expired:
-            return on_stale(outcome);
-        case DiskTier::Outcome::bypass:
-            waited_ = true;
-            [[fallthrough]];
-        case DiskTier::Outcome::make:
-            report_.cache = CacheStatus::miss;
-            return seek();
-        case DiskTier::Outcome::waiting:
-            r_->write_event_handler = guard<&RenditionRequest::on_cache_event>;
-            r_->read_event_handler = ngx_http_block_reading;
-            return pending;
-        case DiskTier::Outcome::refused:
-            report_.cache = CacheStatus::hit;
-            return fail({disk_.refusal(), "the rendition took too long"});
-        case DiskTier::Outcome::failed:
-            break;
-    }
-    return fail({500, "the cache failed"});
-}
-
-// What another machine has made, or the right to make it for all.
-ngx_int_t RenditionRequest::seek() {
-    if (conf_->redis == nullptr) {
-        return make();
-    }
-    if (!shared_.opened()) {
-        RedisService& service = *worker()->redis.at(conf_->redis);
-        shared_.open(service, std::string_view{key_}.substr(0, original_length_), key_,
-                     waited_ ? 0 : conf_->cache_lock_timeout, [this] {
-                         ngx_connection_t* connection = r_->connection;
-                         ngx_http_set_log_request(connection->log, r_);
-                         resume(&RenditionRequest::seek);
-                         ngx_http_run_posted_requests(connection);
-                     });
-    }
-    switch (shared_.look()) {
-        case SharedTier::Outcome::pending:
-            r_->write_event_handler = ngx_http_request_empty_handler;
-            r_->read_event_handler = ngx_http_block_reading;
-            deadline_ = 0;
-            arm(DiskTier::lease / 2);
-            return pending;
-        case SharedTier::Outcome::found:
-            return take_shared();
-        case SharedTier::Outcome::ours:
-        case SharedTier::Outcome::alone:
-            break;
-    }
-    return make();
-}
-
-// The checksum of what Redis gave and the copy for the disk are a thread's work.
-ngx_int_t RenditionRequest::take_shared() {
-    auto job = std::make_unique<RenderJob>(this, Source{}, rendition_, *conf_->settings,
-                                           std::chrono::milliseconds{conf_->timeout});
-    job->shared_key = key_;
-    job->stored = shared_.take();
-    if (disk_.ours()) {
-        job->file = disk_.prepare(r_);
-    }
-    return post(std::move(job));
 }
 
 ngx_int_t RenditionRequest::post(std::unique_ptr<RenderJob> job) {
@@ -344,8 +274,6 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
         return make();
     }
     const bool made = !job.stored;
-    report_.rendered = made && !job.kept;
-    report_.queue_seconds = job.queue_seconds;
     if (job.changed && restarts_++ < most_restarts) {
         // The file was replaced between our look at it and the reading: what it is now is what was asked for.
         if (r_->cache != nullptr) {
@@ -354,19 +282,28 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
         }
         shared_.close();  // the new original has another key
         expired_ = false;
+        detour_ = {};
         return begin();
     }
     if (disk_.ours()) {
         if (job.file) {
             disk_.publish(r_, std::move(*job.file));
-        } else if (expired_ && *job.outcome) {
+        } else if (expired_ && (job.signpost || *job.outcome)) {
             disk_.drop(r_);  // the origin does not want it kept any more
         }
     }
     if (!job.sealed.empty()) {
         shared_.store(job.sealed, std::min(job.fresh_seconds, conf_->redis->ttl));
     }
-    if (!*job.outcome) {
+    if (!refreshing_ && (job.signpost || job.gives_way())) {
+        if (made && !job.kept) {
+            at_hand_.emplace(std::move(job.source), std::move(job.freshness));
+        }
+        return job.signpost ? follow_signpost() : ignore_hints();
+    }
+    report_.rendered = made && !job.kept && !job.signpost;
+    report_.queue_seconds = job.queue_seconds;
+    if (!job.signpost && !*job.outcome) {
         late_ = job.outcome->error().status == 504;
         return fail(with_preset(job.outcome->error(), rendition_));
     }

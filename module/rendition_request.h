@@ -59,6 +59,8 @@ class RenditionRequest {
 
     /// In a request of refresh_behind(): renews the stale entry and answers nobody.
     void refresh();
+    /// For that request, before: it renews what `client` has come to.
+    void come_after(const RenditionRequest& client) noexcept { detour_ = client.detour_; }
 
     /// A job's outcome.
     void on_rendered(RenderJob& job);
@@ -89,6 +91,12 @@ class RenditionRequest {
     ngx_int_t on_cache(DiskTier::Outcome outcome);
     ngx_int_t seek();
     ngx_int_t take_shared();
+    bool stored_leads_on() const noexcept;
+    ngx_int_t follow_stored();
+    ngx_int_t look_elsewhere();
+    ngx_int_t follow_signpost();
+    void pass_signpost();
+    ngx_int_t ignore_hints();
     ngx_int_t make();
     ngx_int_t render(Source source, Freshness freshness);
     ngx_int_t post(std::unique_ptr<RenderJob> job);
@@ -138,6 +146,15 @@ class RenditionRequest {
     OriginCapture* capture_ = nullptr;
     std::string_view base_;  ///< the evaluated media_root
     ngx_str_t origin_uri_{};
+    /// From the entry that was asked for to the one that answers.
+    struct Detour {
+        bool past_signpost = false;  ///< the original moves
+        bool bare_size = false;      ///< hints have given way: they set no size any more
+    };
+    Detour detour_;
+    /// What is known of the original when another rendition of it is looked up: no need to fetch it again.
+    std::optional<std::pair<Source, Freshness>> at_hand_;
+    std::optional<Error> failure_;
 
     std::string key_;
     std::size_t original_length_ = 0;  ///< of the part of the key that names the original

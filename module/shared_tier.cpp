@@ -29,7 +29,7 @@ std::string holder() {
 }
 
 std::string digest(std::string_view text) {
-    return hex(sha256({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}), 16);
+    return hex(sha256(bytes_of(text)), 16);
 }
 
 }  // namespace
@@ -54,6 +54,8 @@ void SharedTier::close() noexcept {
     service_->leave();
     service_ = nullptr;
     served_ = false;
+    found_ = {};
+    pause_ = 0;
 }
 
 void SharedTier::open(RedisService& service, std::string_view original, std::string_view key,

@@ -59,6 +59,9 @@ std::optional<Source> Source::local(int file, const FileVersion& version) {
 
 Result<Bytes> Source::gather(bool& changed) noexcept {
     changed = false;
+    if (whole_) {
+        return std::move(*whole_);
+    }
     Bytes bytes = Bytes::allocate(size_);
     if (bytes.data() == nullptr) {
         return Error{503, "out of memory"};

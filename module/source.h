@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/base/bytes.h"
@@ -38,6 +39,10 @@ class Source {
     bool append(int file, off_t offset, std::size_t size);
     void reserve(std::size_t size);
 
+    /// Bytes that were gathered already.
+    explicit Source(Bytes whole) noexcept : size_(whole.size()), whole_(std::move(whole)) {}
+    Source() = default;
+
     /// A whole local file, of which `version` was said.
     static std::optional<Source> local(int file, const FileVersion& version);
 
@@ -55,6 +60,7 @@ class Source {
     };
     std::vector<Piece> pieces_;
     std::size_t size_ = 0;
+    std::optional<Bytes> whole_;
     std::optional<FileVersion> version_;
 };
 

@@ -29,12 +29,15 @@ struct ShortText {
 
 /// What is kept beside a body; plain bytes in the cache file, read back by this build only.
 struct StoredFacts {
-    static constexpr std::uint32_t magic_value = 0x32444d4e;  // "NMD2"
+    static constexpr std::uint32_t magic_value = 0x33444d4e;  // "NMD3"
 
     std::uint32_t magic = magic_value;
     std::uint16_t status = 200;
     std::uint8_t format = 0;  ///< OutputFormat::code
     std::int32_t width = 0, height = 0, pages = 0;
+    /// A signpost has no body and is never sent: it stands where `fm=auto` would be a format that cannot
+    /// move, and says that the original does.
+    std::uint8_t signpost = 0;
     std::uint64_t source_bytes = 0;
     Lifetimes life;                ///< as the origin stated them
     std::int64_t born = 0;         ///< Unix time at which the origin made its answer, by its Age

@@ -24,11 +24,9 @@ Format default_format(const Source& source) {
     }
 }
 
-Format automatic_format(const Rendition& rendition, const Source& source) {
+Format automatic_format(const Rendition& rendition, const Source& source, int max_frames) {
     const FormatSet possible = encodable_formats();
-    // One frame of an animation is a picture like any other.
-    const int left = source.pages() - rendition.page.value_or(0);
-    const bool animated = source.animated() && left > 1 && rendition.pages.value_or(all_pages) != 1;
+    const bool animated = moving(rendition, source, max_frames);
     for (const Format format : rendition.auto_formats) {
         if (possible.has(format) && (!animated || info(format).animated)) {
             return format;
@@ -39,9 +37,14 @@ Format automatic_format(const Rendition& rendition, const Source& source) {
 
 }  // namespace
 
-Format choose_format(const Rendition& rendition, const Source& source) {
+bool moving(const Rendition& rendition, const Source& source, int max_frames) {
+    const int left = source.pages() - rendition.page.value_or(0);
+    return source.animated() && left > 1 && max_frames > 1 && rendition.pages.value_or(all_pages) != 1;
+}
+
+Format choose_format(const Rendition& rendition, const Source& source, int max_frames) {
     const Format format = rendition.format        ? *rendition.format
-                          : rendition.auto_format ? automatic_format(rendition, source)
+                          : rendition.auto_format ? automatic_format(rendition, source, max_frames)
                                                   : default_format(source);
     const std::string name(info(format).name);
     if (!encodable_formats().has(format)) {

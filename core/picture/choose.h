@@ -7,9 +7,13 @@
 
 namespace media {
 
+/// Whether a rendition that can hold them gets several frames of an animation. One frame alone is a picture
+/// like any other.
+bool moving(const Rendition& rendition, const Source& source, int max_frames);
+
 /// The format to write. Throws Failure 415 where the build cannot write it, 400 for `lossless` on a format
 /// without it.
-Format choose_format(const Rendition& rendition, const Source& source);
+Format choose_format(const Rendition& rendition, const Source& source, int max_frames);
 
 /// How many pages to read from the first on, and whether that was asked for in so many words.
 struct Pages {

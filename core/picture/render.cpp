@@ -13,6 +13,7 @@
 #include "core/picture/frames.h"
 #include "core/picture/metadata.h"
 #include "core/picture/source.h"
+#include "core/rendition/hints.h"
 
 namespace media {
 
@@ -43,7 +44,9 @@ EncodeOptions encode_options(const RenderTask& task, Format format) {
     const auto index = static_cast<std::size_t>(format);
     EncodeOptions options;
     options.format = format;
-    options.quality = task.rendition.quality.value_or(task.settings.quality[index]);
+    const int standard = task.settings.quality[index];
+    options.quality =
+        task.rendition.quality.value_or(task.rendition.economy ? economy_quality(standard) : standard);
     options.effort = task.settings.effort[index];
     options.lossless = task.rendition.lossless;
     options.max_bytes = task.rendition.max_bytes;
@@ -91,7 +94,7 @@ Encoded render_or_throw(const RenderTask& task) {
     Source source(task.original, task.settings.input, task.settings.fail_on, task.cancellation);
     const int first = task.rendition.page.value_or(0);
     source.select_page(first);
-    const Format format = choose_format(task.rendition, source);
+    const Format format = choose_format(task.rendition, source, task.settings.max_frames);
     auto [pages, asked] = choose_pages(task.rendition, source, format, task.settings.max_frames);
     check_source_size(source, pages, task.rendition.trim.has_value(), task.settings);
     if (pages > 1 && !source.animated() && !alike(source, first, pages)) {
@@ -125,6 +128,31 @@ Encoded render_or_throw(const RenderTask& task) {
 }
 
 }  // namespace
+
+bool moves_past_first_format(const RenderTask& task) noexcept {
+    const std::vector<Format>& accepted = task.rendition.auto_formats;
+    if (!task.rendition.auto_format || accepted.empty() || info(accepted.front()).animated) {
+        return false;
+    }
+    const auto format = sniff(task.original);
+    if (!format || !info(*format).animated) {
+        return false;
+    }
+    try {
+        try {
+            Source source(task.original, task.settings.input, task.settings.fail_on, task.cancellation);
+            source.select_page(task.rendition.page.value_or(0));
+            return moving(task.rendition, source, task.settings.max_frames);
+        } catch (const Failure&) {
+            vips_error_clear();
+        } catch (const vips::VError&) {
+            vips_error_clear();
+        }
+    } catch (...) {
+        // Out of memory: `render` will say so.
+    }
+    return false;
+}
 
 Result<Encoded> render(const RenderTask& task) noexcept {
     return contained(task.cancellation, [&task] { return render_or_throw(task); });

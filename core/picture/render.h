@@ -34,6 +34,10 @@ struct Encoded {
     double encode_seconds = 0;
 };
 
+/// Whether the original moves where the first of `auto_formats` cannot, so that `render` would choose another
+/// format. Reads no more than the header; false also where that fails, of which `render` then tells.
+bool moves_past_first_format(const RenderTask& task) noexcept;
+
 /// Renders, in the calling thread. Errors: 400 geometry over the limits or `lossless` for a format without
 /// it; 415 not a picture or a format that is not allowed; 422 cannot be decoded, or over the limits for
 /// pixels; 504 the deadline passed; 503 cancelled. Limits are read from the header before anything is

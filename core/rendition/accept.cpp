@@ -1,23 +1,12 @@
 // What an Accept header names.
 #include <algorithm>
 
+#include "core/rendition/header_text.h"
 #include "core/rendition/numbers.h"
 #include "core/rendition/parameter.h"
 
 namespace media::detail {
 namespace {
-
-constexpr std::string_view blanks = " \t";
-
-std::string_view trimmed(std::string_view text) noexcept {
-    text.remove_prefix(std::min(text.find_first_not_of(blanks), text.size()));
-    return text.substr(0, text.find_last_not_of(blanks) + 1);
-}
-
-bool same(std::string_view text, std::string_view lower_case) noexcept {
-    return std::equal(text.begin(), text.end(), lower_case.begin(), lower_case.end(),
-                      [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + ('a' - 'A') : a) == b; });
-}
 
 /// Takes what stands before the next `separator` off the front; separators in quotes do not count.
 std::string_view take(std::string_view& text, char separator) noexcept {
@@ -40,7 +29,7 @@ bool acceptable(std::string_view parameters) noexcept {
     while (!parameters.empty()) {
         std::string_view parameter = take(parameters, ';');
         const std::string_view name = take(parameter, '=');
-        if (same(name, "q")) {
+        if (same_word(name, "q")) {
             const auto weight = parse_decimal(parameter);
             return weight && *weight > 0;
         }
@@ -56,7 +45,7 @@ std::vector<Format> negotiate(std::string_view accept, std::span<const Format> p
         std::string_view range = take(accept, ',');
         const std::string_view type = take(range, ';');
         for (const FormatInfo& row : formats()) {
-            if (same(type, row.mime) && acceptable(range)) {
+            if (same_word(type, row.mime) && acceptable(range)) {
                 named.add(row.format);
             }
         }

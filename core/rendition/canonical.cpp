@@ -80,7 +80,7 @@ void write_crop(Writer& out, const Crop& crop) {
     }
 }
 
-/// For `auto` the formats that can come of it: the best one, and the best for an animation.
+/// For `auto` the one format that a still comes in: what else the client accepts splits no entry.
 void write_format(Writer& out, const Rendition& rendition) {
     if (rendition.format) {
         out.text("fm", info(*rendition.format).name);
@@ -91,15 +91,9 @@ void write_format(Writer& out, const Rendition& rendition) {
         return;
     }
     std::string& text = out.pair("fm") += "auto";
-    for (std::size_t i = 0; i < rendition.auto_formats.size(); ++i) {
-        const FormatInfo& format = info(rendition.auto_formats[i]);
-        if (i == 0 || format.animated) {
-            text += '.';
-            text += format.name;
-        }
-        if (format.animated) {
-            break;
-        }
+    if (!rendition.auto_formats.empty()) {
+        text += '.';
+        text += info(rendition.auto_formats.front()).name;
     }
 }
 
@@ -200,6 +194,8 @@ std::string canonical(const Rendition& rendition, const RenderSettings& settings
     }
     if (rendition.quality && quality_matters(rendition, settings)) {
         out.integer("q", *rendition.quality);
+    } else if (rendition.economy && !rendition.quality && !rendition.lossless) {
+        out.text("q", "economy");
     }
     if (rendition.rotate != standard.rotate) {
         out.integer("rot", rendition.rotate);

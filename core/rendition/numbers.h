@@ -11,6 +11,9 @@ namespace media::detail {
 
 inline constexpr std::int64_t million = 1'000'000;
 
+/// No side, no radius is longer once `dpr` is in it.
+inline constexpr int max_device_pixels = 65535;
+
 constexpr bool is_digit(char c) noexcept {
     return c >= '0' && c <= '9';
 }

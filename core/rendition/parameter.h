@@ -47,7 +47,7 @@ std::span<const Parameter, parameter_count> parameter_table() noexcept;
 /// Position of a name in the table.
 std::optional<std::size_t> find_parameter(std::string_view name) noexcept;
 
-extern const std::size_t place_of_fx, place_of_fy, place_of_presets;
+extern const std::size_t place_of_dpr, place_of_fx, place_of_fy, place_of_presets;
 
 /// Calls `use` with each name of a comma-separated list until it does not return `ok`. An empty name is
 /// invalid, and so is one that stands there twice: it could only multiply the work.

@@ -372,6 +372,7 @@ std::optional<std::size_t> find_parameter(std::string_view name) noexcept {
     return place_of(name);
 }
 
+constinit const std::size_t place_of_dpr = place_of("dpr").value();
 constinit const std::size_t place_of_fx = place_of("fx").value();
 constinit const std::size_t place_of_fy = place_of("fy").value();
 constinit const std::size_t place_of_presets = place_of("p").value();

@@ -12,11 +12,11 @@
 namespace media {
 namespace {
 
+using detail::max_device_pixels;
 using detail::parameter_count;
 using detail::parameter_table;
 using detail::Reading;
 
-constexpr std::int64_t max_device_pixels = 65535;
 constexpr int max_preset_depth = 16;
 constexpr std::size_t max_shown_name = 64;
 
@@ -105,6 +105,7 @@ class Parser {
             }
             rendition_.original = rendition_.original && table[i].leaves_original;
         }
+        density_given_ = density_given_ || pairs.given[detail::place_of_dpr];
         if (depth == 0) {
             if (Status meant = check_description(pairs); !meant) {
                 return meant;
@@ -214,6 +215,7 @@ class Parser {
         kept.version = std::move(asked.version);
         kept.download = std::move(asked.download);
         kept.expires = asked.expires;
+        kept.presets = std::move(asked.presets);
         kept.preset_of = std::move(asked.preset_of);
         kept.original = false;
         return kept;
@@ -228,12 +230,22 @@ class Parser {
         if (rendition_.lossless && rendition_.format && !info(*rendition_.format).lossless_option) {
             return refused("lossless", "this format has no lossless mode");
         }
+        const bool hinted = context_.hints != nullptr && !rendition_.original;
+        if (hinted && !density_given_) {
+            hint_density(rendition_, *context_.hints, *context_.settings);
+        }
         const std::pair<std::string_view, std::optional<int>*> lengths[] = {
             {"w", &rendition_.width}, {"h", &rendition_.height}, {"round", &rendition_.round}};
         for (const auto& [name, length] : lengths) {
             if (*length && !fold_dpr(**length)) {
                 return refused(name, "too large after dpr");
             }
+        }
+        if (hinted && !context_.presets_only) {
+            hint_width(rendition_, *context_.hints, *context_.settings);
+        }
+        if (hinted) {
+            hint_quality(rendition_, *context_.hints, *context_.settings);
         }
         if (!rendition_.width || !rendition_.height) {
             rendition_.fit = Fit::inside;
@@ -259,6 +271,7 @@ class Parser {
 
     const ParseContext& context_;
     Rendition rendition_;
+    bool density_given_ = false;  ///< `dpr`, by the query or a preset
     std::string scratch_;
 };
 

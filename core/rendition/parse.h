@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/base/result.h"
+#include "core/rendition/hints.h"
 #include "core/rendition/rendition.h"
 #include "core/rendition/settings.h"
 
@@ -36,6 +37,7 @@ struct ParseContext {
     bool presets_only = false;                                  ///< anything but `p` is 403
     std::span<const Format> auto_formats{};  ///< `media_auto_format`, in order of preference
     std::string_view accept{};               ///< the client's Accept header
+    const ClientHints* hints = nullptr;      ///< null where they do not count (`media_client_hints off`)
     bool signatures = false;                 ///< `s` is known here, and has been checked
 };
 
@@ -56,8 +58,9 @@ Status check_preset(std::string_view name, std::string_view query, const ParseCo
 /// The canonical form: parameters that make a difference, sorted by name, defaults left out. Two queries with
 /// the same canonical form give the same rendition. `dpr` is folded into `w` and `h`, what has no effect is
 /// dropped
-/// (`g` without `cover`, `q` equal to the format's default, ...). For `fm=auto` it holds the outcome of the
-/// negotiation, not the Accept header. Never holds `dl`, `exp`, `s`.
+/// (`g` without `cover`, `q` equal to the format's default, ...). For `fm=auto` it holds the first of
+/// `auto_formats` alone, and never the Accept header; of client hints what they have led to. Never holds
+/// `dl`, `exp`, `s`.
 std::string canonical(const Rendition& rendition, const RenderSettings& settings);
 
 /// The formats this build can write; set once by the picture engine before the first request (and at

@@ -35,6 +35,14 @@ struct Crop {
     bool operator==(const Crop&) const = default;
 };
 
+/// Which client hints an answer depends on, whatever they said this time: its `Vary`.
+struct HintUse {
+    bool dpr = false;
+    bool width = false;
+    bool save_data = false;
+    bool operator==(const HintUse&) const = default;
+};
+
 inline constexpr int round_max = -1;  ///< `round=max`: half of the shorter side
 inline constexpr int all_pages = -1;  ///< `n=-1`
 
@@ -75,6 +83,10 @@ struct Rendition {
     Strip strip = Strip::all;
     std::string version;   ///< `v`
     std::string download;  ///< `dl`, a file name; not part of the cache key
+
+    bool economy = false;      ///< `Save-Data`: economy_quality of the default, where `quality` is absent
+    HintUse hints;             ///< not part of the cache key
+    bool hinted_size = false;  ///< a hint has made it larger than the query alone would; not part of the key
 
     /// Names of all presets that were applied, those named by presets too; sorted, each once. Not part of the
     /// canonical form, which tells nothing of how it came about.

@@ -22,6 +22,10 @@ std::string_view trimmed(std::string_view text) noexcept {
     return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
+// Of those that `shareable` lets pass.
+constexpr std::array<std::string_view, 8> harmless_fields{"accept", "accept-encoding", "origin", "sec-ch-dpr",
+                                                          "dpr",    "sec-ch-width",    "width",  "save-data"};
+
 bool same(std::string_view text, std::string_view lower) noexcept {
     return text.size() == lower.size() &&
            std::equal(text.begin(), text.end(), lower.begin(),
@@ -191,8 +195,8 @@ std::optional<time_t> http_date(std::string_view text) noexcept {
 bool shareable(std::string_view vary) noexcept {
     while (!vary.empty()) {
         const std::string_view name = next_member(vary);
-        if (!name.empty() && !same(name, "accept") && !same(name, "accept-encoding") &&
-            !same(name, "origin")) {
+        const auto is = [name](std::string_view harmless) { return same(name, harmless); };
+        if (!name.empty() && std::none_of(harmless_fields.begin(), harmless_fields.end(), is)) {
             return false;
         }
     }

@@ -94,6 +94,7 @@ TEST_F(ParseDescription, PassesOverWhatPresetsSayOfPictures) {
     EXPECT_EQ(canonical(good("p=part,wide&fm=png"), settings), "crop=1,2,3,4&fm=png&w=1600");
     EXPECT_EQ(refused("p=about&w=5"), "w");
     EXPECT_EQ(refused("p=part&q=5"), "q");
+    EXPECT_EQ(good("p=wide,part").presets, (std::vector<std::string>{"part", "wide"})) << "PURGE asks";
     // Whoever is refused for what a preset says is told its name, as for a picture.
     EXPECT_EQ(with_preset({422, "nothing", "crop"}, good("p=part")).detail, "in preset \"part\": nothing");
     context.presets_only = true;

@@ -71,6 +71,56 @@ TEST_F(Animation, AutomaticFormatStaysAnimated) {
     accept = "image/avif";
     EXPECT_EQ(good(file, "fm=auto&w=30").format, Format::gif);
     EXPECT_EQ(good(file, "fm=auto&w=30&n=1").format, Format::avif);
+    settings.max_frames = 1;
+    EXPECT_EQ(good(file, "fm=auto&w=30").format, Format::avif);
+}
+
+TEST_F(Animation, HeaderTellsWhetherItMovesPastTheFirstFormat) {
+    const File gif = file_of(frames(), ".gif");
+    const File still = file_of(plain(60, 41, red), ".gif");
+    File cut = gif;
+    cut.resize(20);
+    const struct {
+        const File& file;
+        std::vector<Format> accepted;
+        const char* query;
+        bool moves;
+    } cases[] = {
+        {gif, {Format::avif}, "fm=auto", true},
+        {gif, {Format::avif, Format::webp}, "fm=auto", true},
+        {gif, {Format::jxl, Format::avif}, "fm=auto", true},
+        {gif, {Format::webp, Format::avif}, "fm=auto", false},
+        {gif, {}, "fm=auto", false},
+        {gif, {Format::avif}, "w=10", false},
+        {gif, {Format::avif}, "fm=avif", false},
+        {gif, {Format::avif}, "fm=auto&n=1", false},
+        {gif, {Format::avif}, "fm=auto&n=2", true},
+        {gif, {Format::avif}, "fm=auto&n=-1", true},
+        {gif, {Format::avif}, "fm=auto&page=2", true},
+        {gif, {Format::avif}, "fm=auto&page=3", false},
+        {gif, {Format::avif}, "fm=auto&page=9", false},  // an error, which is told by rendering
+        {cut, {Format::avif}, "fm=auto", false},
+        {still, {Format::avif}, "fm=auto", false},
+        {file_of(frames(), ".webp"), {Format::avif}, "fm=auto", true},
+        {file_of(plain(60, 41, red), ".webp"), {Format::avif}, "fm=auto", false},
+        {file_of(plain(60, 41, red), ".jpg"), {Format::avif}, "fm=auto", false},
+    };
+    const auto moves = [this](const File& file, const Rendition& rendition) {
+        const Cancellation cancellation(Cancellation::Clock::now() + time);
+        return moves_past_first_format({view(file), rendition, settings, watermarks, cancellation});
+    };
+    for (const auto& c : cases) {
+        auto rendition = parse_query(c.query, {.settings = &settings});
+        ASSERT_TRUE(rendition);
+        rendition->auto_formats = c.accepted;
+        EXPECT_EQ(moves(c.file, *rendition), c.moves) << c.query << " " << &c - cases;
+        settings.max_frames = 1;
+        EXPECT_FALSE(moves(c.file, *rendition)) << c.query;
+        settings = {};
+        settings.input = {Format::png};
+        EXPECT_FALSE(moves(c.file, *rendition)) << c.query;
+        settings = {};
+    }
 }
 
 TEST_F(Animation, SomePages) {

@@ -89,6 +89,8 @@ ACCEPTED = {
     "no queue at all": in_http("media_threads 4 queue=0;"),
     "intercept errors": in_location("media_intercept_errors on;"),
     "presets only": in_location("media_presets_only on;"),
+    "client hints": in_location("media_client_hints on;"),
+    "client hints at http": in_http("media_client_hints on;"),
     "auto format": in_location("media_auto_format webp;"),
     "auto format off": in_location("media_auto_format off;"),
     "fail on": in_location("media_fail_on warning;"),
@@ -128,6 +130,8 @@ REFUSED = {
     "pass at http": ({"http": "media_pass /o/;"}, "media_pass", "not allowed here"),
     "pass to a relative URI": ({"server": "location /i/ {\nmedia_pass origin/;\n}"}, "media_pass", "origin/"),
     # flags
+    "client hints maybe": (in_location("media_client_hints maybe;"), "media_client_hints", "maybe"),
+    "client hints twice": (in_location("media_client_hints on;\nmedia_client_hints off;"), "media_client_hints off", "duplicate"),
     "original maybe": (in_location("media_original maybe;"), "media_original", "maybe"),
     "original twice": (in_location("media_original on;\nmedia_original off;"), "media_original off", "duplicate"),
     "intercept maybe": (in_location("media_intercept_errors 1;"), "media_intercept", "1"),

@@ -418,3 +418,14 @@ def test_limits_and_failures(nginx, target, status):
 
 def test_part_that_is_not_there(nginx):
     assert nginx.get("/img/a.jpg?fm=json&crop=900,900,9,9").status == 422
+
+
+def test_purged_by_its_preset(own_nginx):
+    server = own_nginx(http='media_cache_path @cache@ keys_zone=z:1m; media_preset about "fm=json";\n'
+                            "add_header X-Cache $media_cache_status;",
+                       server="location /img/ { media_root @pics@; media_cache z; media_purge on; }",
+                       files={"a.jpg": PICTURE})
+    for query in "p=about", "w=9":
+        server.get(f"/img/a.jpg?{query}")
+    assert server.get("/img/a.jpg?p=about", method="PURGE").status == 200
+    assert [server.get(f"/img/a.jpg?{query}").header("X-Cache") for query in ("p=about", "w=9")] == ["MISS", "HIT"]

@@ -495,3 +495,46 @@ def test_mistakes(own_nginx, value, reason):
     code, text = server.test()
     assert code == 1 and reason in text, text
     assert f"nginx.conf:{server.line_of('media_redis')}" in text
+
+
+def test_signposts_are_shared(node, clean, originals):
+    """An animation whose first format cannot move: the second node neither decodes nor fetches anything."""
+    (originals / "moving.gif").write_bytes(pictures.animation("GIF"))
+    nodes = [node(parameters="timeout=5s") for _ in range(2)]
+    for accept, type_ in ("image/avif,image/webp", "image/webp"), ("image/avif", "image/gif"):
+        answers = [n.get("/img/moving.gif?w=40&fm=auto", {"Accept": accept}) for n in nodes for _ in range(2)]
+        assert [status(a) for a in answers] == ["MISS", "HIT", "REDIS", "HIT"]
+        assert {a.type for a in answers} == {type_} and len({a.body for a in answers}) == 1
+        assert [a.header("X-Time") is not None for a in answers] == [True, False, False, False]
+    stored(clean, 3)
+    assert {len(n.cache_files()) for n in nodes} == {3}
+
+
+def test_signposts_without_a_disk(node, clean, originals):
+    (originals / "moving.gif").write_bytes(pictures.animation("GIF"))
+    nodes = [node(parameters="timeout=5s", server="location /img/ { media_root @originals@; media_redis @redis@; }")
+             for _ in range(2)]
+    for n in nodes:
+        for accept, type_ in ("image/avif", "image/gif"), ("image/avif,image/webp", "image/webp"), ("", "image/gif"):
+            answer = n.get("/img/moving.gif?w=41&fm=auto", {"Accept": accept})
+            assert (answer.status, answer.type) == (200, type_)
+            assert pictures.decode(answer.body).n_frames > 1
+    stored(clean, 3)
+
+
+def test_signpost_once_per_fleet(node, clean, originals):
+    (originals / "crowd.gif").write_bytes(pictures.animation("GIF", frames=20, size=(300, 200)))
+    nodes = [node(parameters="timeout=5s") for _ in range(2)]
+    answers = client.at_once([lambda i=i: nodes[i % 2].get("/img/crowd.gif?w=42&fm=auto", {"Accept": "image/avif,image/webp"})
+                              for i in range(24)])
+    assert {(a.status, a.type) for a in answers} == {(200, "image/webp")} and len({a.body for a in answers}) == 1
+    assert sum(a.header("X-Time") is not None for a in answers) == 1
+
+
+def test_hints_share_with_the_query(node, clean):
+    server = "media_client_hints on; " + ROOT
+    first, second = (node(parameters="timeout=5s", server=server) for _ in range(2))
+    made = first.get("/img/small.jpg?w=100", {"Sec-CH-DPR": "2"})
+    stored(clean, 1)
+    found = second.get("/img/small.jpg?w=200")
+    assert (status(made), status(found)) == ("MISS", "REDIS") and made.body == found.body

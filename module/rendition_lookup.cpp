@@ -1,0 +1,142 @@
+// Where a request for a rendition looks for it, on disk and in Redis, and what it finds there that is no answer.
+
+#include <algorithm>
+#include <utility>
+
+#include "module/guard.h"
+#include "module/purge_request.h"
+#include "module/purge_table.h"
+#include "module/rendition_request.h"
+#include "module/worker.h"
+
+namespace media {
+
+ngx_int_t RenditionRequest::look_up() {
+    if (!evaluate_texts()) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    compose_key();
+    if (conf_->cache == nullptr) {
+        report_.cache = CacheStatus::bypass;
+        return seek();
+    }
+    return on_cache(disk_.open(r_, conf_->cache, key_, conf_->cache_lock_timeout));
+}
+
+ngx_int_t RenditionRequest::look_again() {
+    return on_cache(disk_.open(r_, conf_->cache, key_, conf_->cache_lock_timeout));
+}
+
+ngx_int_t RenditionRequest::on_cache(DiskTier::Outcome outcome) {
+    switch (outcome) {
+        case DiskTier::Outcome::hit:
+            report_.cache = CacheStatus::hit;
+            return send_stored();
+        case DiskTier::Outcome::updating:
+        case DiskTier::Outcome::expired:
+            return on_stale(outcome);
+        case DiskTier::Outcome::bypass:
+            waited_ = true;
+            [[fallthrough]];
+        case DiskTier::Outcome::make:
+            report_.cache = CacheStatus::miss;
+            return seek();
+        case DiskTier::Outcome::waiting:
+            r_->write_event_handler = guard<&RenditionRequest::on_cache_event>;
+            r_->read_event_handler = ngx_http_block_reading;
+            return pending;
+        case DiskTier::Outcome::refused:
+            report_.cache = CacheStatus::hit;
+            return fail({disk_.refusal(), "the rendition took too long"});
+        case DiskTier::Outcome::failed:
+            break;
+    }
+    return fail({500, "the cache failed"});
+}
+
+// What another machine has made, or the right to make it for all.
+ngx_int_t RenditionRequest::seek() {
+    if (conf_->redis == nullptr || failure_) {
+        return make();
+    }
+    if (!shared_.opened()) {
+        RedisService& service = *worker()->redis.at(conf_->redis);
+        shared_.open(service, std::string_view{key_}.substr(0, original_length_), key_,
+                     waited_ ? 0 : conf_->cache_lock_timeout, [this] {
+                         ngx_connection_t* connection = r_->connection;
+                         ngx_http_set_log_request(connection->log, r_);
+                         resume(&RenditionRequest::seek);
+                         ngx_http_run_posted_requests(connection);
+                     });
+    }
+    switch (shared_.look()) {
+        case SharedTier::Outcome::pending:
+            r_->write_event_handler = ngx_http_request_empty_handler;
+            r_->read_event_handler = ngx_http_block_reading;
+            deadline_ = 0;
+            arm(DiskTier::lease / 2);
+            return pending;
+        case SharedTier::Outcome::found:
+            return take_shared();
+        case SharedTier::Outcome::ours:
+        case SharedTier::Outcome::alone:
+            break;
+    }
+    return make();
+}
+
+// The checksum of what Redis gave and the copy for the disk are a thread's work.
+ngx_int_t RenditionRequest::take_shared() {
+    auto job = std::make_unique<RenderJob>(this, Source{}, rendition_, *conf_->settings,
+                                           std::chrono::milliseconds{conf_->timeout});
+    job->shared_key = key_;
+    job->stored = shared_.take();
+    if (disk_.ours()) {
+        job->file = disk_.prepare(r_);
+    }
+    return post(std::move(job));
+}
+
+// The request goes on as one for another rendition of the same original.
+ngx_int_t RenditionRequest::look_elsewhere() {
+    shared_.close();
+    disk_.release(r_);
+    r_->cache = nullptr;
+    r_->cached = 0;
+    expired_ = false;
+    return look_up();
+}
+
+// Whether the entry that was found is no answer to this request, but a reason to look for another one.
+bool RenditionRequest::stored_leads_on() const noexcept {
+    const StoredFacts& facts = disk_.facts();
+    return facts.signpost != 0 || (rendition_.hinted_size && may_be_of_size(facts.status));
+}
+
+ngx_int_t RenditionRequest::follow_stored() {
+    return disk_.facts().signpost != 0 ? follow_signpost() : ignore_hints();
+}
+
+ngx_int_t RenditionRequest::follow_signpost() {
+    detour_.past_signpost = true;
+    pass_signpost();
+    return look_elsewhere();
+}
+
+// The original moves: the first accepted format that can move is the one, or else its own.
+void RenditionRequest::pass_signpost() {
+    std::vector<Format>& accepted = rendition_.auto_formats;
+    accepted.erase(accepted.begin(), std::find_if(accepted.begin(), accepted.end(),
+                                                  [](Format format) { return info(format).animated; }));
+}
+
+// A size that a hint has led to cannot be had: what the URL says alone counts.
+ngx_int_t RenditionRequest::ignore_hints() {
+    detour_.bare_size = true;
+    if (const Status status = parse(); !status) {
+        return fail(status.error());
+    }
+    return look_elsewhere();
+}
+
+}  // namespace media
