@@ -265,7 +265,7 @@ Outline Fonts::outline(const std::string& text, const std::string& font, Alignme
     double right = 0;
     double bottom = 0;
     auto curves = std::make_shared<Outline::Curves>();
-    cairo_fill_extents(canvas.get(), &curves->x, &curves->y, &right, &bottom);
+    cairo_path_extents(canvas.get(), &curves->x, &curves->y, &right, &bottom);
     curves->width = right - curves->x;
     curves->height = bottom - curves->y;
     curves->path.reset(cairo_copy_path(canvas.get()));
