@@ -199,7 +199,7 @@ std::size_t PurgeExchange::take(RespValue entries) {
     if (!fresh.empty() && !table_.log().empty()) {
         auto write = std::make_shared<PurgeWrite>();
         for (const PurgeRecord& record : fresh) {
-            write->lines += PurgeEntry{record}.to_line();
+            write->lines += record.to_line();
         }
         writer_.write(table_.log(), std::move(write));
     }

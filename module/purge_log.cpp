@@ -7,8 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <set>
-#include <utility>
 
 #include "module/descriptor.h"
 
@@ -118,7 +116,7 @@ PurgeLogPart read_purge_log(const std::string& path, PurgeLogPosition from) {
         const std::uint64_t end = std::min(size, part.position.offset + piece);
         part.error = read_range(file.get(), part.position.offset, end, text);
         const std::size_t read =
-            part.error == 0 ? read_purge_lines(text, part.entries, part.damaged) : std::size_t{0};
+            part.error == 0 ? read_purge_lines(text, part.records, part.damaged) : std::size_t{0};
         if (read == 0) {
             if (part.error == 0 && text.size() == piece) {
                 part.position.offset = end;  // not a line of ours
@@ -173,7 +171,7 @@ int append_purge_log(const std::string& path, const std::string& lines) noexcept
 }
 
 int rewrite_purge_log(const std::string& path, PurgeLogPosition known, const std::vector<PurgeRecord>& live,
-                      std::uint64_t oldest, PurgeLogPosition& written) {
+                      PurgeLogPosition& written) {
     Descriptor file;
     struct stat about {};
     bool made = false;
@@ -186,29 +184,13 @@ int rewrite_purge_log(const std::string& path, PurgeLogPosition known, const std
         return 0;
     }
     const std::uint64_t head = made ? 0 : known.offset;
-    std::string old;
     std::string tail;
-    if (const int error = read_range(file.get(), 0, head, old); error != 0) {
-        return error;
-    }
     if (const int error = read_range(file.get(), head, size, tail); error != 0) {
         return error;
     }
-    std::vector<PurgeEntry> entries;
-    std::size_t damaged = 0;
-    read_purge_lines(old, entries, damaged);
-    std::set<std::pair<PurgeDigest, std::uint64_t>> untold;
     std::string text;
-    for (const PurgeRecord& record : unannounced(entries)) {
-        if (record.generation >= oldest) {
-            untold.emplace(record.scope, record.generation);
-            text += PurgeEntry{record, false}.to_line();
-        }
-    }
     for (const PurgeRecord& record : live) {
-        if (!untold.contains({record.scope, record.generation})) {
-            text += PurgeEntry{record, true}.to_line();
-        }
+        text += record.to_line();
     }
     const std::size_t position = text.size();
     text += tail;

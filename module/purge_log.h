@@ -20,7 +20,7 @@ struct PurgeLogPosition {
 };
 
 struct PurgeLogPart {
-    std::vector<PurgeEntry> entries;
+    std::vector<PurgeRecord> records;
     std::size_t damaged = 0;    ///< lines that were skipped
     PurgeLogPosition position;  ///< behind the last whole line
     int error = 0;              ///< errno of what stopped the reading; 0: all was read
@@ -34,10 +34,9 @@ PurgeLogPart read_purge_log(const std::string& path, PurgeLogPosition from);
 /// 0 or an errno; after an error the log is as before, or the lines may or may not survive. Pool thread.
 int append_purge_log(const std::string& path, const std::string& lines) noexcept;
 
-/// Writes the log anew: `live`, what others have still to be told of if it is not older than `oldest` (a
-/// generation), and what was appended behind `known`. Leaves a log alone that is not the one that `known`
-/// speaks of. `written` is then the position behind what was known. 0 or an errno. Pool thread.
+/// Writes the log anew: `live`, and what was appended behind `known`. Leaves a log alone that is not the one
+/// that `known` speaks of. `written` is then the position behind what was known. 0 or an errno. Pool thread.
 int rewrite_purge_log(const std::string& path, PurgeLogPosition known, const std::vector<PurgeRecord>& live,
-                      std::uint64_t oldest, PurgeLogPosition& written);
+                      PurgeLogPosition& written);
 
 }  // namespace media

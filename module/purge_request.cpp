@@ -116,7 +116,7 @@ Result<PurgeScope> PurgeRequest::read_scope() {
 void PurgeRequest::write_down() {
     write_ = std::make_shared<PurgeWrite>();
     for (const PurgeRecord& record : records_) {
-        write_->lines += PurgeEntry{record}.to_line();
+        write_->lines += record.to_line();
     }
     write_->done = [this](int error) { on_written(error); };
     worker()->purge_writer.write(main_config(r_)->purges->log(), write_);
@@ -149,6 +149,9 @@ void PurgeRequest::on_written(int error) {
 
 // Others who share the renditions are told. Where that fails it is done when Redis can be reached again.
 void PurgeRequest::announce() {
+    if (timer_.timer_set) {
+        ngx_del_timer(&timer_);
+    }
     if (conf_->redis == nullptr) {
         finish(answer(NGX_HTTP_OK));
         return;

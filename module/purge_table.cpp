@@ -171,8 +171,8 @@ void PurgeTable::load(ngx_log_t* log) {
     const PurgeLogPart part = read_purge_log(log_, {});
     PurgeIndex& index = shared_->index;
     const std::uint64_t before = index.floor();
-    for (const PurgeEntry& entry : part.entries) {
-        index.merge(entry.record, now(), lifetime_);
+    for (const PurgeRecord& record : part.records) {
+        index.merge(record, now(), lifetime_);
     }
     struct stat heard {};
     if (shares_ && stat(heard_file(log_).c_str(), &heard) == 0 &&

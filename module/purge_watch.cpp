@@ -51,12 +51,7 @@ class Reading final : public Task {
                           part_.damaged, path_.c_str());
         }
         try {
-            std::vector<PurgeRecord> records;
-            records.reserve(part_.entries.size());
-            for (const PurgeEntry& entry : part_.entries) {
-                records.push_back(entry.record);
-            }
-            table_->merge(records);
+            table_->merge(part_.records);
             table_->set_position(part_.position);
         } catch (...) {
             ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "media: out of memory");
@@ -80,15 +75,11 @@ class Rewriting final : public Task {
           worker_(worker),
           path_(table->log()),
           known_(table->position()),
-          live_(table->recent(0)) {
-        const auto lifetime = static_cast<std::uint64_t>(table->lifetime());
-        const auto time = static_cast<std::uint64_t>(std::max<time_t>(time_t{ngx_time()}, 0));
-        oldest_ = (time - std::min(time, lifetime)) * 1'000'000;
-    }
+          live_(table->recent(0)) {}
 
     void work() noexcept override {
         try {
-            error_ = rewrite_purge_log(path_, known_, live_, oldest_, written_);
+            error_ = rewrite_purge_log(path_, known_, live_, written_);
         } catch (...) {
             error_ = ENOMEM;
         }
@@ -115,7 +106,6 @@ class Rewriting final : public Task {
     std::string path_;
     PurgeLogPosition known_;
     std::vector<PurgeRecord> live_;
-    std::uint64_t oldest_ = 0;
     PurgeLogPosition written_;
     int error_ = 0;
 };

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <map>
 
 #include "core/base/hash.h"
 
@@ -12,8 +11,6 @@ namespace {
 
 constexpr std::string_view version = "purge1";
 constexpr std::string_view kinds = "*oOpP";  // in the order of PurgeKind
-constexpr std::string_view told = "told ";
-constexpr std::string_view untold = "todo ";
 constexpr std::size_t checksum_bytes = 4;
 // Beyond it a clock is broken, and there would be no room above.
 constexpr std::uint64_t highest_generation = std::uint64_t{1} << 62;
@@ -128,52 +125,17 @@ std::optional<PurgeRecord> PurgeRecord::from_text(std::string_view line) {
     return record;
 }
 
-std::string PurgeEntry::to_line() const {
-    return std::string{announced ? told : untold} + record.to_text() + '\n';
-}
-
-std::size_t read_purge_lines(std::string_view text, std::vector<PurgeEntry>& entries, std::size_t& damaged) {
+std::size_t read_purge_lines(std::string_view text, std::vector<PurgeRecord>& records, std::size_t& damaged) {
     std::size_t at = 0;
     for (std::size_t end = text.find('\n'); end != std::string_view::npos; end = text.find('\n', at)) {
-        const std::string_view line = text.substr(at, end - at);
-        at = end + 1;
-        const bool announced = line.starts_with(told);
-        const auto record = announced || line.starts_with(untold)
-                                ? PurgeRecord::from_text(line.substr(told.size()))
-                                : std::nullopt;
-        if (record) {
-            entries.push_back({*record, announced});
+        if (const auto record = PurgeRecord::from_text(text.substr(at, end - at))) {
+            records.push_back(*record);
         } else {
             ++damaged;
         }
+        at = end + 1;
     }
     return at;
-}
-
-std::vector<PurgeRecord> unannounced(std::span<const PurgeEntry> entries) {
-    std::map<PurgeDigest, PurgeRecord> open;
-    for (const PurgeEntry& entry : entries) {
-        if (!entry.announced) {
-            PurgeRecord& latest = open.try_emplace(entry.record.scope, entry.record).first->second;
-            if (latest.generation < entry.record.generation) {
-                latest = entry.record;
-            }
-        }
-    }
-    for (const PurgeEntry& entry : entries) {
-        const auto found = entry.announced ? open.find(entry.record.scope) : open.end();
-        if (found != open.end() && found->second.generation <= entry.record.generation) {
-            open.erase(found);
-        }
-    }
-    std::vector<PurgeRecord> records;
-    records.reserve(open.size());
-    for (const auto& [scope, record] : open) {
-        records.push_back(record);
-    }
-    std::sort(records.begin(), records.end(),
-              [](const PurgeRecord& a, const PurgeRecord& b) { return a.generation < b.generation; });
-    return records;
 }
 
 }  // namespace media

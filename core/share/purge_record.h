@@ -48,24 +48,14 @@ struct PurgeRecord {
 
     /// One line of printable ASCII without its end: version, kind, length, scope, generation, checksum.
     std::string to_text() const;
+    std::string to_line() const { return to_text() + '\n'; }
 
     /// Nothing for a line that is damaged or of another version.
     static std::optional<PurgeRecord> from_text(std::string_view line);
 };
 
-/// A line of the log: a purge, and whether all other machines that share renditions have been told of it.
-struct PurgeEntry {
-    PurgeRecord record;
-    bool announced = true;
-
-    std::string to_line() const;  ///< with its end
-};
-
-/// Appends the entries of all whole lines of `text` to `entries` and counts those that are damaged. Returns
-/// how many bytes it has read: what comes behind the last line end is not finished yet.
-std::size_t read_purge_lines(std::string_view text, std::vector<PurgeEntry>& entries, std::size_t& damaged);
-
-/// The latest purge of each scope that others have still to be told of, oldest first.
-std::vector<PurgeRecord> unannounced(std::span<const PurgeEntry> entries);
+/// Appends the records of all whole lines of `text` to `records` and counts the lines that are damaged.
+/// Returns how many bytes it has read: what comes behind the last line end is not finished yet.
+std::size_t read_purge_lines(std::string_view text, std::vector<PurgeRecord>& records, std::size_t& damaged);
 
 }  // namespace media

@@ -99,8 +99,8 @@ TEST(PurgeRecord, WhatNoPurgeIsLikeIsRefused) {
 }
 
 TEST(PurgeLog, DamagedAndUnfinishedLines) {
-    const PurgeEntry first{PurgeRecord::of(original, start), true};
-    const PurgeEntry second_entry{PurgeRecord::of(folder, start + 1), false};
+    const PurgeRecord first = PurgeRecord::of(original, start);
+    const PurgeRecord second_entry = PurgeRecord::of(folder, start + 1);
     const std::string whole = first.to_line() + second_entry.to_line();
     const struct {
         const char* what;
@@ -116,28 +116,13 @@ TEST(PurgeLog, DamagedAndUnfinishedLines) {
         {"another word", "else" + whole.substr(4), 1, 1, 0},
     };
     for (const auto& [what, text, wanted, broken, left] : cases) {
-        std::vector<PurgeEntry> entries;
+        std::vector<PurgeRecord> entries;
         std::size_t damaged = 0;
         const std::size_t read = read_purge_lines(text, entries, damaged);
         EXPECT_EQ(entries.size(), wanted) << what;
         EXPECT_EQ(damaged, broken) << what;
         EXPECT_EQ(text.size() - read, left) << what;
     }
-}
-
-TEST(PurgeLog, WhatOthersHaveStillToBeToldOf) {
-    const auto entry = [](const PurgeScope& scope, std::uint64_t generation, bool announced) {
-        return PurgeEntry{PurgeRecord::of(scope, generation), announced};
-    };
-    const std::vector<PurgeEntry> log{
-        entry(folder, 5, false),        entry(original, 1, false), entry(original, 1, true),
-        entry(of_card, 2, false),       entry(of_card, 4, false),  entry(of_card, 2, true),
-        entry(folder_of_card, 6, true),
-    };
-    const auto open = unannounced(log);
-    ASSERT_EQ(open.size(), 2U);
-    EXPECT_EQ(open[0], log[4].record) << "a purge that came while the one before was announced";
-    EXPECT_EQ(open[1], log[0].record);
 }
 
 // --- the index
