@@ -4,8 +4,6 @@
 #include <utility>
 
 #include "module/guard.h"
-#include "module/purge_request.h"
-#include "module/purge_table.h"
 #include "module/rendition_request.h"
 #include "module/worker.h"
 

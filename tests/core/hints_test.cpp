@@ -211,6 +211,8 @@ TEST_F(HintedParse, VaryNamesWhatCouldHaveChangedTheAnswer) {
         {"fm=auto", "Accept, Sec-CH-Width, Width, Save-Data"},
         {"fm=auto&w=200", "Accept, Sec-CH-DPR, DPR, Save-Data"},
         {"fm=auto&w=200&dpr=1&q=1", "Accept"},
+        {"fm=json", ""},
+        {"p=card&fm=json", ""},
     };
     const ClientHints hints[] = {{}, {.dpr = 2}, {.width = 300}, {.dpr = 1, .width = 9, .save_data = true}};
     for (const auto& [query, fields] : cases) {

@@ -100,6 +100,8 @@ def test_save_data_saves_data(nginx, form):
     ("/img/a.jpg", None),
     ("/img/a.jpg?v=3", None),
     ("/img/a.jpg?w=30", PLAIN_VARY),
+    ("/img/a.jpg?fm=json", None),
+    ("/img/a.jpg?p=card&fm=json", None),
     ("/img/a.jpg?w=30&dpr=2", "Save-Data"),
     ("/img/a.jpg?w=30&dpr=2&q=40", None),
     ("/img/a.jpg?w=30&dpr=2&fm=png", None),
