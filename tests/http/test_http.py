@@ -1,6 +1,7 @@
 """What goes over the wire: methods, conditions, ranges, errors, variables, and what must stay inside."""
 
 import email.utils
+import itertools
 import os
 import re
 import socket
@@ -10,6 +11,7 @@ import time
 import pytest
 
 import pictures
+from nginx_server import wait_until
 
 PICTURE = pictures.encode(pictures.gradient(400, 300), "JPEG", quality=95)
 SECRET = pictures.encode(pictures.quadrants(40, 30), "PNG")
@@ -21,7 +23,7 @@ def nginx(make_nginx):
         http="""
             media_cache_path @cache@ levels=1:2 keys_zone=z:2m;
             log_format media '$status|$media_cache_status|$media_render_time|$media_queue_time|$media_source_bytes|'
-                             '$media_bytes|$media_format|$media_width|$media_height|$media_key';
+                             '$media_bytes|$media_format|$media_width|$media_height|$media_key|$http_x_mark';
             media_preset thumb "w=50";
         """,
         server="""
@@ -384,10 +386,16 @@ def test_regex_location_appends_the_whole_uri(nginx):
 # Variables
 
 
+marks = itertools.count()
+
+
 def logged(nginx, target, **headers):
-    marker = len(nginx.access_log(0, "media.log")) if (nginx.prefix / "media.log").exists() else 0
-    answer = nginx.get(target, headers)
-    line = nginx.access_log(marker + 1, "media.log")[-1]
+    # A line is written after its answer was sent: those of requests before may still be on their way.
+    mark = f"mark-{next(marks)}"
+    answer = nginx.get(target, {**headers, "X-Mark": mark})
+    path = nginx.prefix / "media.log"
+    line = wait_until(lambda: next((line for line in path.read_text().splitlines() if line.endswith(f"|{mark}")), None),
+                      10, "the line of a request")
     names = ["status", "cache", "render", "queue", "source", "bytes", "format", "width", "height", "key"]
     return answer, dict(zip(names, line.split("|")))
 
