@@ -44,9 +44,9 @@ struct Catalogue {
     std::vector<WatermarkSpec> watermarks;
     std::vector<std::string> watermark_names;
     std::map<std::string, DeclaredText, std::less<>> watermark_texts;  ///< of those that are texts
-    std::vector<std::unique_ptr<RedisConfig>> redis;  ///< each once
-    FormatSet documents;                              ///< SVG and PDF, where some location decodes them
-    bool used = false;                                ///< some location serves renditions
+    std::vector<std::unique_ptr<RedisConfig>> redis;                   ///< each once
+    FormatSet documents;  ///< SVG and PDF, where some location decodes them
+    bool used = false;    ///< some location serves renditions
 };
 
 class PurgeTable;

@@ -1,4 +1,5 @@
-// Where a request for a rendition looks for it, on disk and in Redis, and what it finds there that is no answer.
+// Where a request for a rendition looks for it, on disk and in Redis, and what it finds there that is no
+// answer.
 
 #include <algorithm>
 #include <utility>
