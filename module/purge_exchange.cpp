@@ -64,16 +64,17 @@ std::shared_ptr<RedisCall> announce_purges(RedisService& service, const PurgeTab
     for (const PurgeRecord& record : records) {
         append_command(batch, {"XADD", key, "MINID", "~", oldest, "*", "purge", record.to_text()});
     }
-    auto call = service.call(key, std::move(batch), records.size(), [&service, done](auto replies) {
-        bool good = !replies.empty();
-        for (const RespReply& reply : replies) {
-            if (reply.value().error()) {
-                service.note_refusal(reply.value().text());
-                good = false;
+    auto call =
+        service.call(key, std::move(batch), records.size(), [&service, done = std::move(done)](auto replies) {
+            bool good = !replies.empty();
+            for (const RespReply& reply : replies) {
+                if (reply.value().error()) {
+                    service.note_refusal(reply.value().text());
+                    good = false;
+                }
             }
-        }
-        done(good);
-    });
+            done(good);
+        });
     return call;
 }
 
