@@ -205,7 +205,8 @@ def test_drawing_keeps_no_file_and_no_socket_of_the_server(nginx):
     for pid in drawers(nginx)[0]:
         files = Process(pid).files()
         assert len([f for f in files if f.startswith("socket:")]) == 1, files
-        assert not [f for f in files if str(nginx.prefix) in f], files
+        # A sanitizer reports where the server writes its errors.
+        assert not [f for f in files if str(nginx.prefix) in f and not (ASAN and f.endswith(".log"))], files
 
 
 def test_drawing_processes_end_with_their_worker(own_nginx):
