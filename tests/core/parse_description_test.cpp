@@ -4,48 +4,12 @@
 #include <string>
 #include <vector>
 
-#include "core/rendition/parse.h"
+#include "tests/core/parse_fixture.h"
 
 namespace media {
 namespace {
 
-class ParseDescription : public testing::Test {
-  protected:
-    ParseDescription() {
-        context.presets = &presets;
-        context.watermark_names = &watermarks;
-        context.settings = &settings;
-        context.auto_formats = auto_formats;
-    }
-
-    Rendition good(std::string_view query) {
-        auto parsed = parse_query(query, context);
-        if (!parsed) {
-            ADD_FAILURE() << query << ": " << parsed.error().parameter << ": " << parsed.error().detail;
-            return {};
-        }
-        return std::move(*parsed);
-    }
-    /// Expects a refusal; the parameter it names.
-    std::string refused(std::string_view query, int status = 400) {
-        auto parsed = parse_query(query, context);
-        if (parsed) {
-            ADD_FAILURE() << query << " was accepted";
-            return {};
-        }
-        EXPECT_EQ(parsed.error().status, status) << query;
-        return parsed.error().parameter;
-    }
-
-    Presets presets{{"thumb", "w=100&h=100&fit=cover&wm=logo"},
-                    {"wide", "w=1600"},
-                    {"point", "g=fp&fx=0.2&fy=0.1"},
-                    {"gray", "gray=1"}};
-    std::vector<std::string> watermarks{"logo"};
-    std::vector<Format> auto_formats{Format::avif, Format::webp};
-    RenderSettings settings;
-    ParseContext context;
-};
+class ParseDescription : public Parse {};
 
 TEST_F(ParseDescription, TakesWhatMeansSomething) {
     const Rendition r = good("fm=json&crop=1,2,3,4&trim=5&rot=90&flip=v&page=2&v=x&dl=a.json&exp=99&wm=logo");

@@ -187,8 +187,8 @@ FORMATS = ["jpeg", "png", "webp", "avif", "tiff", "jxl", "gif"]
 def test_strip(nginx, form, original, strip):
     nginx.add("described", described(original))
     answer = nginx.get(f"/img/described?w=30&fm={form}" + (f"&strip={strip}" if strip else ""))
-    if answer.status == 415:
-        pytest.skip(f"this build does not write {form}")
+    if form == "jxl" and answer.status == 415:
+        pytest.skip("this libvips was built without JPEG XL")
     found = read_back(answer.body)
     text = json.dumps(found)
     keeps = form not in ("gif",) and strip in ("gps", "none")

@@ -96,8 +96,8 @@ def test_whatever_the_query_says(nginx, query):
 @pytest.mark.parametrize("more", ["", "&w=60", "&strip=none", "&q=100"])
 def test_every_format(nginx, form, more):
     answer = nginx.get(f"/img/photo.jpg?fm={form}{more}", {"Accept": "image/webp"})
-    if answer.status == 415:
-        pytest.skip(f"this build does not write {form}")
+    if form == "jxl" and answer.status == 415:
+        pytest.skip("this libvips was built without JPEG XL")
     assert answer.status == 200, answer.body
     assert_marked(answer.body)
 
@@ -105,8 +105,8 @@ def test_every_format(nginx, form, more):
 @pytest.mark.parametrize("form", ["webp", "png", "avif", "jxl", "tiff"])
 def test_lossless(nginx, form):
     answer = nginx.get(f"/img/photo.png?fm={form}&lossless=1")
-    if answer.status == 415:
-        pytest.skip(f"this build does not write {form}")
+    if form == "jxl" and answer.status == 415:
+        pytest.skip("this libvips was built without JPEG XL")
     assert_marked(answer.body, tolerance=2)
 
 

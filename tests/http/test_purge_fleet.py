@@ -45,6 +45,16 @@ def in_touch(redis, *servers):
     time.sleep(0.5 * SLOW)
 
 
+def well_acquainted(redis, *servers):
+    """Nodes in touch that have a rendition on disk, and whose redis will fail."""
+    for server in servers:
+        server.expect_log(r"media: redis at")
+    in_touch(redis, *servers)
+    for server in servers:
+        settled(server)
+    return servers
+
+
 def purge(server, target):
     return server.get(target, method="PURGE")
 
@@ -97,12 +107,7 @@ def test_who_was_down(node, redis):
 
 def test_purge_without_redis(node, redis):
     """It takes effect here, is 202, and reaches the others when redis is back, also if that has lost its memory."""
-    first, second = node(), node()
-    for server in (first, second):
-        server.expect_log(r"media: redis at")
-    in_touch(redis, first, second)
-    for server in (first, second):
-        settled(server)
+    first, second = well_acquainted(redis, node(), node())
     redis.kill()
     answer = purge(first, "/img/a.jpg")
     assert (answer.status, answer.json()["purged"]) == (202, "/img/a.jpg")
@@ -114,12 +119,7 @@ def test_purge_without_redis(node, redis):
 
 def test_purge_without_redis_and_a_restart(node, redis):
     """A purge that nobody was told of is told after a restart."""
-    first, second = node(), node()
-    for server in (first, second):
-        server.expect_log(r"media: redis at")
-    in_touch(redis, first, second)
-    for server in (first, second):
-        settled(server)
+    first, second = well_acquainted(redis, node(), node())
     redis.kill()
     assert purge(first, "/img/a.jpg").status == 202
     first.stop()
@@ -131,12 +131,7 @@ def test_purge_without_redis_and_a_restart(node, redis):
 
 def test_redis_loses_its_memory(node, redis):
     """Purges outlive it: whoever was down then hears of them from the others."""
-    first, second, third = node(), node(), node()
-    for server in (first, second, third):
-        server.expect_log(r"media: redis at")
-    in_touch(redis, first, second, third)
-    for server in (first, second, third):
-        settled(server)
+    first, second, third = well_acquainted(redis, node(), node(), node())
     third.stop()
     assert purge(first, "/img/a.jpg").status == 200
     wait_until(lambda: status(second) != "HIT", 1 * SLOW, "the purge", step=0.02)
@@ -148,12 +143,7 @@ def test_redis_loses_its_memory(node, redis):
 
 def test_cut_off(node, redis):
     """A node whose redis is frozen for a while."""
-    first, second = node(), node()
-    for server in (first, second):
-        server.expect_log(r"media: redis at")
-    in_touch(redis, first, second)
-    for server in (first, second):
-        settled(server)
+    first, second = well_acquainted(redis, node(), node())
     redis.freeze()
     assert purge(first, "/img/a.jpg").status == 202
     time.sleep(1)
