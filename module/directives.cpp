@@ -243,32 +243,11 @@ char* set_signature(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
     }
     SignatureConfig signature;
     for (const ngx_str_t& value : values(cf)) {
-        constexpr std::string_view key = "key=";
-        constexpr std::string_view file = "file:";
         if (view(value) == "required") {
             signature.required = true;
-            continue;
-        }
-        if (!view(value).starts_with(key)) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"", &value);
+        } else if (!read_key_option(cf, value, signature.keys)) {
             return fail();
         }
-        std::string text{view(value).substr(key.size())};
-        if (text.starts_with(file)) {
-            ngx_str_t path = copy(cf->pool, std::string_view{text}.substr(file.size()));
-            if (path.data == nullptr || ngx_conf_full_name(cf->cycle, &path, 1) != NGX_OK) {
-                return fail();
-            }
-            text = std::string{file} + std::string{view(path)};
-        }
-        auto read = read_signing_key(text);
-        if (!read) {
-            // The key itself stays out of the log.
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid key of \"media_signature\": %s",
-                               read.error().detail.c_str());
-            return fail();
-        }
-        signature.keys.push_back(std::move(*read));
     }
     if (signature.keys.empty()) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"media_signature\" needs a key");

@@ -3,6 +3,7 @@
 
 #include <span>
 #include <string>
+#include <vector>
 
 #include "module/config.h"
 
@@ -44,5 +45,9 @@ inline ngx_http_complex_value_t* compile(ngx_conf_t* cf, ngx_str_t* text) noexce
     compilation.complex_value = value;
     return ngx_http_compile_complex_value(&compilation) == NGX_OK ? value : nullptr;
 }
+
+/// One key of a directive, from `key=HEX` or `key=file:PATH`; what is wrong is reported, without the key.
+/// False where it is wrong or where `value` is something else.
+bool read_key_option(ngx_conf_t* cf, const ngx_str_t& value, std::vector<SigningKey>& keys);
 
 }  // namespace media

@@ -3,6 +3,7 @@
 import atexit
 import contextlib
 import ctypes
+import itertools
 import os
 import re
 import shutil
@@ -368,6 +369,12 @@ class Nginx:
     def requests_begun(self):
         """How many requests the workers have begun to read since the start, this one included."""
         return self._stub_status(rb"\n \d+ \d+ (\d+) ")
+
+    def wait_for_requests(self, before, count):
+        """Until the workers have begun `count` requests since requests_begun() gave `before`. A request that has
+        begun is worked on; of a connection that is only open nobody can say that, and one may be gone already."""
+        polls = itertools.count(1)
+        wait_until(lambda: self.requests_begun() - next(polls) >= before + count, 10 * SLOW, f"{count} requests")
 
     def cache_files(self, folder=None):
         """Finished files of a disk cache."""

@@ -281,17 +281,19 @@ def test_who_asks_after_the_purge_gets_nothing_old(own_nginx, origin):
     origin.at("/flight.png", o.one_after_another(held, o.static(new, "image/png")))
     before = []
     threads = [threading.Thread(target=lambda: before.append(server.get("/img/flight.png?w=40"))) for _ in range(6)]
-    threads[0].start()
-    wait_until(lambda: origin.count("/flight.png") == 1, 10 * SLOW, "the origin is asked")
-    for thread in threads[1:]:
-        thread.start()
-    wait_until(lambda: server.active_connections() >= 7, 10 * SLOW, "all wait")
-    purge(server, "/img/flight.png")
-    after = client.at_once([lambda: server.get("/img/flight.png?w=40")] * 6)
-    assert Counter(map(cached, after)) == {"MISS": 1, "HIT": 5}
-    release.set()
+    begun = server.requests_begun()
     for thread in threads:
-        thread.join()
+        thread.start()
+    try:
+        wait_until(lambda: origin.count("/flight.png") == 1, 10 * SLOW, "the origin is asked")
+        server.wait_for_requests(begun, 6)
+        purge(server, "/img/flight.png")
+        after = client.at_once([lambda: server.get("/img/flight.png?w=40")] * 6)
+        assert Counter(map(cached, after)) == {"MISS": 1, "HIT": 5}
+    finally:
+        release.set()
+        for thread in threads:
+            thread.join()
     late = [server.get("/img/flight.png?w=40") for _ in range(4)]
 
     def color(answer):
