@@ -322,6 +322,7 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
     encoded_.emplace(std::move(**job.outcome));
     etag_ = std::move(job.etag);
     control_ = std::move(job.freshness.cache_control);
+    report_.route = encoded_->route;
     report_.render_seconds = encoded_->decode_seconds + encoded_->encode_seconds;
     if (job.facts.life.states()) {
         born_ = job.facts.born;

@@ -38,6 +38,7 @@ struct Report {
     CacheStatus cache = CacheStatus::none;
     bool rendered = false;
     double render_seconds = 0, queue_seconds = 0;
+    Route route = Route::libvips;
     bool described = false;  ///< the fields below hold
     std::uint64_t source_bytes = 0, bytes = 0;
     OutputFormat format = Format::jpeg;

@@ -32,13 +32,18 @@ struct Variable {
 };
 
 // The table of variables; module/README.md lists the same.
-const std::array<Variable, 9> variables{{
+const std::array<Variable, 10> variables{{
     {ngx_string("media_cache_status"),
      [](const RenditionRequest& q) { return std::string{name_of(q.report().cache)}; }},
     {ngx_string("media_render_time"),
      [](const RenditionRequest& q) { return seconds(q.report().rendered, q.report().render_seconds); }},
     {ngx_string("media_queue_time"),
      [](const RenditionRequest& q) { return seconds(q.report().rendered, q.report().queue_seconds); }},
+    {ngx_string("media_path"),
+     [](const RenditionRequest& q) {
+         const bool direct = q.report().route == Route::direct;
+         return q.report().rendered ? std::string{direct ? "direct" : "libvips"} : std::string{};
+     }},
     {ngx_string("media_source_bytes"),
      [](const RenditionRequest& q) { return number(q.report(), q.report().source_bytes); }},
     {ngx_string("media_bytes"),

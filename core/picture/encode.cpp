@@ -151,8 +151,8 @@ void admit(const EncodeOptions& options, int width, int height, int pages, const
     }
 }
 
-Bytes encode(const VImage& image, const EncodeOptions& options, const Cancellation& cancellation) {
-    Bytes bytes = encode_once(image, options, options.quality, cancellation);
+Bytes encode_to_fit(const EncodeOptions& options, const std::function<Bytes(int quality)>& write) {
+    Bytes bytes = write(options.quality);
     if (!options.max_bytes || bytes.size() <= *options.max_bytes) {
         return bytes;
     }
@@ -160,7 +160,7 @@ Bytes encode(const VImage& image, const EncodeOptions& options, const Cancellati
         Bytes best;
         const std::uint64_t limit = *options.max_bytes;
         fit_quality(options.quality, bytes.size(), limit, [&](int quality) {
-            Bytes tried = encode_once(image, options, quality, cancellation);
+            Bytes tried = write(quality);
             const std::uint64_t size = tried.size();
             if (size <= limit) {
                 best = std::move(tried);
@@ -173,6 +173,11 @@ Bytes encode(const VImage& image, const EncodeOptions& options, const Cancellati
     }
     fail(422, "no quality makes the rendition fit into " + std::to_string(*options.max_bytes) + " bytes",
          "max_bytes");
+}
+
+Bytes encode(const VImage& image, const EncodeOptions& options, const Cancellation& cancellation) {
+    return encode_to_fit(options,
+                         [&](int quality) { return encode_once(image, options, quality, cancellation); });
 }
 
 }  // namespace media

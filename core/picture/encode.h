@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vips/vips8>
 
@@ -24,7 +25,11 @@ struct EncodeOptions {
 /// where the format cannot hold a picture of this size.
 void admit(const EncodeOptions& options, int width, int height, int pages, const Cancellation& cancellation);
 
-/// Encodes, several times where `max_bytes` asks for it. Throws Failure: 422 when nothing fits, 503, 504.
+/// Lets `write` encode at the quality of the options, and at lower ones where `max_bytes` asks for it. Throws
+/// Failure 422 when nothing fits.
+Bytes encode_to_fit(const EncodeOptions& options, const std::function<Bytes(int quality)>& write);
+
+/// Encodes so that it fits. Throws Failure: 422, 503, 504.
 Bytes encode(const vips::VImage& image, const EncodeOptions& options, const Cancellation& cancellation);
 
 }  // namespace media

@@ -7,10 +7,12 @@
 #include <vector>
 
 #include "core/picture/colour.h"
+#include "core/picture/direct.h"
 #include "core/picture/effects.h"
 #include "core/picture/failure.h"
 #include "core/picture/finish.h"
 #include "core/picture/overlay.h"
+#include "core/picture/plane_colour.h"
 #include "core/picture/resize.h"
 #include "core/picture/trim.h"
 
@@ -82,7 +84,15 @@ class Maker {
           pages_(pages),
           colour_(source.header()) {}
 
-    Pixels make() {
+    Frames make() {
+        if (pages_ == 1) {
+            if (const auto planes = planes_of(task_, source_, layout_, false)) {
+                return {finished(cut_out(pixels_of(*planes).image())), Route::direct};
+            }
+        }
+        if (task_.route == Route::direct) {
+            fail(500, "the rendition cannot be made of planes");
+        }
         if (task_.rendition.trim) {
             trim();
         }
@@ -91,7 +101,7 @@ class Maker {
         for (int page = 0; page < pages_; ++page) {
             Pixels frame = finished(resized(loaded, page));
             if (pages_ == 1) {
-                return frame;
+                return {frame};
             }
             if (page == 0) {
                 result = Pixels::blank({frame.width(), frame.height() * pages_}, frame.bands());
@@ -100,7 +110,7 @@ class Maker {
                 std::memcpy(result.row(page * frame.height() + y), frame.row(y), frame.row_bytes());
             }
         }
-        return result;
+        return {result};
     }
 
     Extract extract() {
@@ -252,10 +262,14 @@ class Maker {
         if (!layout_.turn.nothing()) {
             image = to_memory(apply(layout_.turn, image), task_.cancellation);
         }
-        if (geometry.cut_by_content) {
-            image = to_memory(part(image, interesting_part(image)), task_.cancellation);
-        }
-        return image;
+        return cut_out(image);
+    }
+
+    // What is to be seen of a picture in memory, where its content says so.
+    VImage cut_out(const VImage& image) {
+        return layout_.geometry.cut_by_content
+                   ? to_memory(part(image, interesting_part(image)), task_.cancellation)
+                   : image;
     }
 
     // Chosen on the first frame: one that jumps about is worse than one that misses something.
@@ -323,7 +337,7 @@ Layout layout_of(const RenderTask& task, const Source& source) {
     return layout;
 }
 
-Pixels make_frames(const RenderTask& task, const Source& source, Layout& layout, Format format, int first,
+Frames make_frames(const RenderTask& task, const Source& source, Layout& layout, Format format, int first,
                    int pages) {
     return Maker(task, source, layout, format, first, pages).make();
 }

@@ -20,10 +20,16 @@ struct Layout {
 /// The layout as far as the header tells: without `trim`.
 Layout layout_of(const RenderTask& task, const Source& source);
 
+/// Pages that lie one below another, and how they came to be.
+struct Frames {
+    Pixels pixels;
+    Route route = Route::libvips;
+};
+
 /// Decodes, resizes and finishes `pages` pages from `first` on. They lie one below another in the result,
 /// each as high as `layout.geometry.canvas`; with `trim`, `layout` is completed. `format`: what they will be
 /// written as.
-Pixels make_frames(const RenderTask& task, const Source& source, Layout& layout, Format format, int first,
+Frames make_frames(const RenderTask& task, const Source& source, Layout& layout, Format format, int first,
                    int pages);
 
 /// One page of an original as stored: not turned, not resized, but possibly decoded at a smaller size.

@@ -9,6 +9,7 @@
 
 #include "core/base/cancellation.h"
 #include "core/picture/pixels.h"
+#include "core/picture/planes.h"
 #include "core/picture/watermark.h"
 
 namespace media {
@@ -44,6 +45,9 @@ class Watermark {
     /// Failure.
     void lay_over(Pixels& pixels, const Cancellation& cancellation);
 
+    /// The same over planes, which are in colour.
+    void lay_over(Planes& planes, const Cancellation& cancellation);
+
     /// The same with this text; null where there is nothing to write.
     virtual std::shared_ptr<Watermark> with_text(const std::string& /*text*/) const { return nullptr; }
 
@@ -56,6 +60,9 @@ class Watermark {
     /// What is laid over a rendition of this size: sRGB with alpha, at its final size and opacity. Null:
     /// nothing.
     virtual std::shared_ptr<const Pixels> overlay_for(Size rendition, const Cancellation& cancellation) = 0;
+
+    template <class Picture>
+    void place(Picture& onto, const Cancellation& cancellation);
 
     const OverlayPlacement placement_;
 };

@@ -8,6 +8,7 @@
 
 #include "core/picture/choose.h"
 #include "core/picture/contain.h"
+#include "core/picture/direct.h"
 #include "core/picture/encode.h"
 #include "core/picture/failure.h"
 #include "core/picture/frames.h"
@@ -109,9 +110,15 @@ Encoded render_or_throw(const RenderTask& task) {
     if (!task.rendition.trim) {
         admit(options, layout.geometry.canvas.width, layout.geometry.canvas.height, pages, task.cancellation);
     }
-    Pixels pixels = make_frames(task, source, layout, format, first, pages);
+    if (pages == 1) {
+        if (auto encoded = render_directly(task, source, layout, options)) {
+            return std::move(*encoded);
+        }
+    }
+    auto [pixels, route] = make_frames(task, source, layout, format, first, pages);
 
     Encoded encoded;
+    encoded.route = route;
     encoded.format = format;
     encoded.width = pixels.width();
     encoded.height = pixels.height() / pages;

@@ -1,7 +1,9 @@
 // One rendition: bytes of an original in, bytes of a rendition out.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -15,6 +17,10 @@
 
 namespace media {
 
+/// How the pixels of an original get into their final size: by the planes in which a JPEG keeps them, which
+/// is all that most originals need, or through libvips, which can do anything.
+enum class Route : std::uint8_t { direct, libvips };
+
 /// What to render. Everything referred to outlives the call; nothing is shared with another thread except the
 /// watermarks and the cancellation.
 struct RenderTask {
@@ -23,6 +29,8 @@ struct RenderTask {
     const RenderSettings& settings;
     std::span<const std::shared_ptr<Watermark>> watermarks;  ///< in the order in which they are laid
     const Cancellation& cancellation;
+    /// This one or none (500), for those who compare them; else the better one.
+    std::optional<Route> route{};
 };
 
 struct Encoded {
@@ -30,6 +38,7 @@ struct Encoded {
     OutputFormat format = Format::jpeg;
     int width = 0, height = 0;  ///< of one page
     int pages = 1;
+    Route route = Route::libvips;
     double decode_seconds = 0;  ///< open, decode and resize
     double encode_seconds = 0;
 };

@@ -36,6 +36,7 @@ def nginx(make_nginx):
                 add_header X-Size ${media_width}x$media_height;
                 add_header X-Bytes $media_source_bytes:$media_bytes;
                 add_header X-Key $media_key;
+                add_header X-Path $media_path;
             }
             location /uncached/ { media_root @pics@; add_header X-Cache $media_cache_status always; }
             location /closed/ { media_root @pics@; media_original off; }
@@ -434,6 +435,14 @@ def test_variables_in_headers(nginx):
         assert answer.header("X-Size") == "152x114"
         assert answer.header("X-Bytes").split(":")[1] == str(len(answer.body))
         assert answer.header("X-Key")
+
+
+def test_path_of_a_rendition(nginx):
+    """How it was made is known to the request that made it."""
+    assert nginx.get("/img/a.jpg?w=60&v=path").header("X-Path") == "direct"
+    assert nginx.get("/img/a.jpg?w=60&v=path").header("X-Path") is None
+    assert nginx.get("/img/a.jpg?w=60&trim=10&v=path").header("X-Path") == "libvips"
+    assert nginx.get("/img/a.jpg?w=0").header("X-Path") is None
 
 
 def test_key_is_canonical(nginx):

@@ -1,0 +1,228 @@
+#include "core/picture/jpeg_reader.h"
+
+#include <algorithm>
+#include <csetjmp>
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+#include <jerror.h>
+#include <jpeglib.h>
+
+#include "core/picture/failure.h"
+#include "core/picture/jpeg_trouble.h"
+
+namespace media {
+
+namespace {
+
+// Called often while scans are read, which for a progressive JPEG is most of the work.
+struct Progress {
+    jpeg_progress_mgr manager;
+    const Cancellation* cancellation;
+    unsigned calls;
+};
+
+void on_progress(j_common_ptr codec) {
+    auto* progress = reinterpret_cast<Progress*>(codec->progress);
+    if (progress->cancellation->should_stop()) {
+        leave(codec);
+    }
+}
+
+// The whole file is there: what is asked for beyond it is its end, or a sign that it was cut off.
+struct Input {
+    jpeg_source_mgr manager;
+    bool whole_wanted;
+};
+
+constexpr std::array<JOCTET, 2> end_of_image{0xFF, JPEG_EOI};
+
+void on_source(j_decompress_ptr /*codec*/) {}
+
+boolean on_empty(j_decompress_ptr codec) {
+    const auto* input = reinterpret_cast<Input*>(codec->src);
+    if (input->whole_wanted) {
+        ERREXIT(codec, JERR_INPUT_EOF);
+    }
+    codec->src->next_input_byte = end_of_image.data();
+    codec->src->bytes_in_buffer = end_of_image.size();
+    return TRUE;
+}
+
+void on_skip(j_decompress_ptr codec, long count) {
+    if (count <= 0) {
+        return;
+    }
+    jpeg_source_mgr* source = codec->src;
+    if (static_cast<std::size_t>(count) > source->bytes_in_buffer) {
+        (void)on_empty(codec);
+        return;
+    }
+    source->next_input_byte += count;
+    source->bytes_in_buffer -= static_cast<std::size_t>(count);
+}
+
+// YCbCr or gray, and nothing that a program would have to know more about to take for sRGB.
+bool plain(const jpeg_decompress_struct& codec) {
+    if (codec.data_precision != 8 || codec.arith_code != 0) {
+        return false;
+    }
+    if (codec.jpeg_color_space == JCS_GRAYSCALE) {
+        return codec.num_components == 1;
+    }
+    if (codec.jpeg_color_space != JCS_YCbCr || codec.num_components != 3) {
+        return false;
+    }
+    const jpeg_component_info* const c = codec.comp_info;
+    // The planes of colour: alike, and no finer than that of brightness.
+    return c[0].h_samp_factor == codec.max_h_samp_factor && c[0].v_samp_factor == codec.max_v_samp_factor &&
+           c[1].h_samp_factor == c[2].h_samp_factor && c[1].v_samp_factor == c[2].v_samp_factor &&
+           codec.max_h_samp_factor % c[1].h_samp_factor == 0 &&
+           codec.max_v_samp_factor % c[1].v_samp_factor == 0;
+}
+
+}  // namespace
+
+struct JpegReader::State {
+    jpeg_decompress_struct codec{};
+    JpegTrouble trouble{};
+    Progress progress{};
+    Input input{};
+    const Cancellation* cancellation = nullptr;
+    bool made = false;
+    std::array<Component, 3> components{};
+    std::array<std::vector<std::uint8_t>, 3> bands;  // one row of MCUs
+    std::array<std::vector<JSAMPROW>, 3> rows;
+    std::array<JSAMPARRAY, 3> planes{};
+
+    bool read_header() noexcept {
+        if (setjmp(trouble.leave) != 0) {
+            return false;
+        }
+        jpeg_create_decompress(&codec);
+        made = true;
+        codec.progress = &progress.manager;
+        codec.src = &input.manager;
+        return jpeg_read_header(&codec, TRUE) == JPEG_HEADER_OK;
+    }
+
+    bool begin() noexcept {
+        if (setjmp(trouble.leave) != 0) {
+            return false;
+        }
+        return jpeg_start_decompress(&codec) != 0;
+    }
+
+    // Lines of the first plane that were read; 0: trouble.
+    unsigned next_band() noexcept {
+        if (setjmp(trouble.leave) != 0) {
+            return 0;
+        }
+        const auto lines = static_cast<JDIMENSION>(codec.max_v_samp_factor * codec.min_DCT_scaled_size);
+        return jpeg_read_raw_data(&codec, planes.data(), lines);
+    }
+
+    bool end() noexcept {
+        if (setjmp(trouble.leave) != 0) {
+            return false;
+        }
+        return jpeg_finish_decompress(&codec) != 0;
+    }
+};
+
+JpegReader::JpegReader(ByteView bytes, FailOn fail_on, const Cancellation& cancellation)
+    : state_(std::make_unique<State>()) {
+    State& s = *state_;
+    s.codec.err = prepare(s.trouble, fail_on == FailOn::warning);
+    s.cancellation = &cancellation;
+    s.progress.manager.progress_monitor = on_progress;
+    s.progress.cancellation = &cancellation;
+    s.input.manager.next_input_byte = bytes.data();
+    s.input.manager.bytes_in_buffer = bytes.size();
+    s.input.manager.init_source = on_source;
+    s.input.manager.fill_input_buffer = on_empty;
+    s.input.manager.skip_input_data = on_skip;
+    s.input.manager.resync_to_restart = jpeg_resync_to_restart;
+    s.input.manager.term_source = on_source;
+    s.input.whole_wanted = fail_on != FailOn::none;
+}
+
+JpegReader::~JpegReader() {
+    if (state_->made) {
+        jpeg_destroy_decompress(&state_->codec);
+    }
+}
+
+bool JpegReader::open() {
+    return state_->read_header() && plain(state_->codec);
+}
+
+std::span<const JpegReader::Component> JpegReader::scale(int shrink) {
+    State& s = *state_;
+    s.codec.scale_num = 8 / static_cast<unsigned>(shrink);
+    s.codec.scale_denom = 8;
+    s.codec.raw_data_out = TRUE;
+    s.codec.do_fancy_upsampling = FALSE;
+    s.codec.dct_method = JDCT_ISLOW;
+    jpeg_calc_output_dimensions(&s.codec);
+    for (int i = 0; i < s.codec.num_components; ++i) {
+        const jpeg_component_info& c = s.codec.comp_info[i];
+        Component& component = s.components[static_cast<std::size_t>(i)];
+        component.across =
+            static_cast<double>(c.h_samp_factor) * c.DCT_scaled_size / (s.codec.max_h_samp_factor * 8.0);
+        component.down =
+            static_cast<double>(c.v_samp_factor) * c.DCT_scaled_size / (s.codec.max_v_samp_factor * 8.0);
+        component.width = static_cast<int>(c.downsampled_width);
+        component.height = static_cast<int>(c.downsampled_height);
+    }
+    return {s.components.data(), static_cast<std::size_t>(s.codec.num_components)};
+}
+
+void JpegReader::read(const Sink& sink, const std::function<bool()>& enough) {
+    State& s = *state_;
+    const auto trouble = [&s]() {
+        check(*s.cancellation);
+        fail(422, "the original cannot be decoded");
+    };
+    if (!s.begin()) {
+        trouble();
+    }
+    const auto count = static_cast<std::size_t>(s.codec.num_components);
+    std::array<int, 3> lines{};
+    std::array<int, 3> done{};
+    for (std::size_t i = 0; i < count; ++i) {
+        const jpeg_component_info& c = s.codec.comp_info[i];
+        lines[i] = c.v_samp_factor * c.DCT_scaled_size;
+        // Whole MCUs, and what a vector may read beyond.
+        const std::size_t stride =
+            (static_cast<std::size_t>(c.width_in_blocks) + static_cast<std::size_t>(c.h_samp_factor)) *
+                static_cast<std::size_t>(c.DCT_scaled_size) +
+            64;
+        s.bands[i].assign(stride * static_cast<std::size_t>(lines[i]), 0);
+        s.rows[i].resize(static_cast<std::size_t>(lines[i]));
+        for (std::size_t y = 0; y < s.rows[i].size(); ++y) {
+            s.rows[i][y] = s.bands[i].data() + y * stride;
+        }
+        s.planes[i] = s.rows[i].data();
+    }
+    while (s.codec.output_scanline < s.codec.output_height) {
+        check(*s.cancellation);
+        if (s.next_band() == 0) {
+            trouble();
+        }
+        for (std::size_t i = 0; i < count; ++i) {
+            for (int y = 0; y < lines[i] && done[i] < s.components[i].height; ++y, ++done[i]) {
+                sink(static_cast<int>(i), s.rows[i][static_cast<std::size_t>(y)]);
+            }
+        }
+        if (enough()) {
+            return;
+        }
+    }
+    if (!s.end()) {
+        trouble();
+    }
+}
+
+}  // namespace media

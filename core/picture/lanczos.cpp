@@ -1,0 +1,313 @@
+#include "core/picture/lanczos.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <new>
+#include <numbers>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "core/picture/lanczos.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+// Samples are widened to 16 bits with 6 bits of fraction: room enough below for rounding, and above for what
+// Lanczos overshoots.
+
+HWY_BEFORE_NAMESPACE();
+namespace media::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+constexpr int fraction_bits = 6;
+constexpr int lines_at_once = 16;  // result lines that are narrowed together
+
+void Widen(const std::uint8_t* HWY_RESTRICT from, std::size_t count, std::int16_t* HWY_RESTRICT to) {
+    const hn::ScalableTag<std::int16_t> d16;
+    const hn::Rebind<std::uint8_t, decltype(d16)> d8;
+    for (std::size_t x = 0; x < count; x += hn::Lanes(d16)) {
+        hn::Store(hn::ShiftLeft<fraction_bits>(hn::PromoteTo(d16, hn::LoadU(d8, from + x))), d16, to + x);
+    }
+}
+
+// One line of the result: lines weighted and added. `count` is a multiple of the widest vector.
+void Blend(const std::int16_t* const* HWY_RESTRICT lines, const std::int16_t* HWY_RESTRICT weights, int taps,
+           std::size_t count, std::int16_t* HWY_RESTRICT to) {
+    const hn::ScalableTag<std::int16_t> d;
+    const std::size_t lanes = hn::Lanes(d);
+    std::size_t x = 0;
+    for (; x + 2 * lanes <= count; x += 2 * lanes) {
+        auto sum0 = hn::Zero(d);
+        auto sum1 = hn::Zero(d);
+        for (int k = 0; k < taps; ++k) {
+            const auto weight = hn::Set(d, weights[k]);
+            sum0 = hn::Add(sum0, hn::MulFixedPoint15(hn::Load(d, lines[k] + x), weight));
+            sum1 = hn::Add(sum1, hn::MulFixedPoint15(hn::Load(d, lines[k] + x + lanes), weight));
+        }
+        hn::Store(sum0, d, to + x);
+        hn::Store(sum1, d, to + x + lanes);
+    }
+    for (; x < count; x += lanes) {
+        auto sum = hn::Zero(d);
+        for (int k = 0; k < taps; ++k) {
+            sum = hn::Add(sum, hn::MulFixedPoint15(hn::Load(d, lines[k] + x), hn::Set(d, weights[k])));
+        }
+        hn::Store(sum, d, to + x);
+    }
+}
+
+#if HWY_TARGET == HWY_SCALAR
+
+void TurnIn(const std::int16_t* HWY_RESTRICT strip, std::size_t stride, std::size_t count,
+            std::int16_t* HWY_RESTRICT columns) {
+    for (std::size_t x = 0; x < count; ++x) {
+        for (std::size_t i = 0; i < lines_at_once; ++i) {
+            columns[x * lines_at_once + i] = strip[i * stride + x];
+        }
+    }
+}
+
+void Narrow(const std::int16_t* HWY_RESTRICT columns, const Weights& across, int left, int lines,
+            std::uint8_t* const* HWY_RESTRICT to) {
+    for (int x = 0; x < across.count(); ++x) {
+        const std::int16_t* const from =
+            columns + static_cast<std::size_t>(across.start(x) - left) * lines_at_once;
+        for (int i = 0; i < lines; ++i) {
+            int sum = 1 << (fraction_bits - 1);
+            for (int k = 0; k < across.taps(); ++k) {
+                sum += (from[k * lines_at_once + i] * across.of(x)[k] + (1 << 14)) >> 15;
+            }
+            to[i][x] = static_cast<std::uint8_t>(std::clamp(sum >> fraction_bits, 0, 255));
+        }
+    }
+}
+
+#else
+
+// Eight lines of eight samples, turned.
+template <class D, class V = hn::Vec<D> >
+HWY_INLINE void Turn8(D d, V* v) {
+    const hn::Repartition<std::int32_t, D> d32;
+    const hn::Repartition<std::int64_t, D> d64;
+    V a[8];
+    for (int i = 0; i < 4; ++i) {
+        a[2 * i] = hn::InterleaveLower(d, v[2 * i], v[2 * i + 1]);
+        a[2 * i + 1] = hn::InterleaveUpper(d, v[2 * i], v[2 * i + 1]);
+    }
+    V b[8];
+    for (int half = 0; half < 2; ++half) {
+        for (int i = 0; i < 2; ++i) {
+            const auto low = hn::BitCast(d32, a[4 * half + i]);
+            const auto high = hn::BitCast(d32, a[4 * half + 2 + i]);
+            b[4 * half + 2 * i] = hn::BitCast(d, hn::InterleaveLower(d32, low, high));
+            b[4 * half + 2 * i + 1] = hn::BitCast(d, hn::InterleaveUpper(d32, low, high));
+        }
+    }
+    for (int i = 0; i < 4; ++i) {
+        const auto low = hn::BitCast(d64, b[i]);
+        const auto high = hn::BitCast(d64, b[4 + i]);
+        v[2 * i] = hn::BitCast(d, hn::InterleaveLower(d64, low, high));
+        v[2 * i + 1] = hn::BitCast(d, hn::InterleaveUpper(d64, low, high));
+    }
+}
+
+using Eight = hn::FixedTag<std::int16_t, 8>;
+
+// Sixteen lines become columns of sixteen samples. `count` is a multiple of 8.
+void TurnIn(const std::int16_t* HWY_RESTRICT strip, std::size_t stride, std::size_t count,
+            std::int16_t* HWY_RESTRICT columns) {
+    const Eight d;
+    for (std::size_t x = 0; x < count; x += 8) {
+        for (std::size_t half = 0; half < 2; ++half) {
+            hn::Vec<Eight> v[8];
+            for (std::size_t i = 0; i < 8; ++i) {
+                v[i] = hn::Load(d, strip + (half * 8 + i) * stride + x);
+            }
+            Turn8(d, v);
+            for (std::size_t i = 0; i < 8; ++i) {
+                hn::Store(v[i], d, columns + (x + i) * lines_at_once + half * 8);
+            }
+        }
+    }
+}
+
+// Columns weighted and added, and the result turned back into lines of 8 bits.
+void Narrow(const std::int16_t* HWY_RESTRICT columns, const Weights& across, int left, int lines,
+            std::uint8_t* const* HWY_RESTRICT to) {
+    const hn::CappedTag<std::int16_t, lines_at_once> d;
+    const std::size_t lanes = hn::Lanes(d);
+    const Eight d8x16;
+    const hn::Rebind<std::uint8_t, Eight> d8;
+    const int taps = across.taps();
+    alignas(64) std::int16_t made[8 * lines_at_once];
+    for (int x = 0; x < across.count(); x += 8) {
+        const int several = std::min(8, across.count() - x);
+        for (int i = 0; i < several; ++i) {
+            const std::int16_t* const weights = across.of(x + i);
+            const std::int16_t* const from =
+                columns + static_cast<std::size_t>(across.start(x + i) - left) * lines_at_once;
+            for (std::size_t half = 0; half < lines_at_once; half += lanes) {
+                auto sum = hn::Set(d, 1 << (fraction_bits - 1));
+                for (int k = 0; k < taps; ++k) {
+                    sum = hn::Add(sum,
+                                  hn::MulFixedPoint15(
+                                      hn::Load(d, from + static_cast<std::size_t>(k) * lines_at_once + half),
+                                      hn::Set(d, weights[k])));
+                }
+                hn::Store(hn::ShiftRight<fraction_bits>(sum), d,
+                          made + static_cast<std::size_t>(i) * lines_at_once + half);
+            }
+        }
+        for (int half = 0; half < lines_at_once && half < lines; half += 8) {
+            hn::Vec<Eight> v[8];
+            for (int i = 0; i < 8; ++i) {
+                v[i] = hn::Load(d8x16, made + i * lines_at_once + half);
+            }
+            Turn8(d8x16, v);
+            for (int i = 0; i < 8 && half + i < lines; ++i) {
+                hn::StoreU(hn::DemoteTo(d8, v[i]), d8, to[half + i] + x);
+            }
+        }
+    }
+}
+
+#endif
+
+}  // namespace media::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+
+namespace media {
+
+HWY_EXPORT(Widen);
+HWY_EXPORT(Blend);
+HWY_EXPORT(TurnIn);
+HWY_EXPORT(Narrow);
+
+namespace {
+
+constexpr double lobes = 3;
+constexpr int one = 1 << 15;
+constexpr int lines_at_once = 16;
+constexpr std::size_t vector_samples = 64;  // a multiple of any vector's
+
+double lanczos(double x) {
+    if (std::abs(x) < 1e-9) {
+        return 1;
+    }
+    if (std::abs(x) >= lobes) {
+        return 0;
+    }
+    const double angle = std::numbers::pi * x;
+    return lobes * std::sin(angle) * std::sin(angle / lobes) / (angle * angle);
+}
+
+std::size_t whole_vectors(int samples) {
+    return (static_cast<std::size_t>(samples) + vector_samples - 1) / vector_samples * vector_samples;
+}
+
+hwy::AlignedFreeUniquePtr<std::int16_t[]> zeroed(std::size_t count) {
+    auto samples = hwy::AllocateAligned<std::int16_t>(count);
+    if (samples == nullptr) {
+        throw std::bad_alloc();
+    }
+    std::fill_n(samples.get(), count, std::int16_t{0});
+    return samples;
+}
+
+}  // namespace
+
+Weights::Weights(const AxisMap& map) {
+    const int last = map.last - 1;
+    // Enlarged is only colour, which then goes over as every decoder lets it: in a straight line.
+    const bool enlarges = map.step < 1;
+    const double reach = enlarges ? 1 : lobes * map.step;
+    taps_ = std::min(static_cast<int>(std::ceil(2 * reach)) + 1, map.last - map.first);
+    const auto taps = static_cast<std::size_t>(taps_);
+    start_.resize(static_cast<std::size_t>(map.count));
+    weights_.assign(static_cast<std::size_t>(map.count) * taps, 0);
+    std::vector<double> exact(taps);
+    for (int i = 0; i < map.count; ++i) {
+        const double centre = map.origin + (i + 0.5) * map.step - 0.5;
+        const int begin = static_cast<int>(std::ceil(centre - reach));
+        const int end = static_cast<int>(std::floor(centre + reach));
+        const int start = std::clamp(begin, map.first, map.last - taps_);
+        std::fill(exact.begin(), exact.end(), 0.0);
+        double sum = 0;
+        for (int at = begin; at <= end; ++at) {
+            const double weight =
+                enlarges ? std::max(0.0, 1 - std::abs(at - centre)) : lanczos((at - centre) / map.step);
+            const int stand_in = std::clamp(at, map.first, last);
+            exact[static_cast<std::size_t>(std::clamp(stand_in - start, 0, taps_ - 1))] += weight;
+            sum += weight;
+        }
+        std::int16_t* const mine = weights_.data() + static_cast<std::size_t>(i) * taps;
+        int total = 0;
+        std::size_t heaviest = 0;
+        for (std::size_t k = 0; k < taps; ++k) {
+            const long rounded = std::lround(exact[k] / sum * one);
+            mine[k] = static_cast<std::int16_t>(std::clamp<long>(rounded, -one, one - 1));
+            total += mine[k];
+            heaviest = mine[k] > mine[heaviest] ? k : heaviest;
+        }
+        // What rounding took or gave; a weight of exactly 1 cannot be held.
+        mine[heaviest] = static_cast<std::int16_t>(std::min(one - 1, mine[heaviest] + one - total));
+        start_[static_cast<std::size_t>(i)] = start;
+    }
+}
+
+PlaneResizer::PlaneResizer(const AxisMap& across, const AxisMap& down)
+    : across_(across), down_(down), line_(down.first), out_({across.count, down.count}) {
+    left_ = across_.start(0);
+    width_ = across_.end(across_.count() - 1) - left_;
+    stride_ = whole_vectors(width_);
+    const auto taps = static_cast<std::size_t>(down_.taps());
+    ring_ = zeroed(stride_ * taps);
+    used_.resize(taps);
+    strip_ = zeroed(stride_ * lines_at_once);
+    columns_ = zeroed(stride_ * lines_at_once);
+}
+
+void PlaneResizer::push(const std::uint8_t* line) {
+    if (!wants_more()) {
+        return;
+    }
+    const int taps = down_.taps();
+    if (line_ >= down_.start(next_)) {
+        HWY_DYNAMIC_DISPATCH(Widen)
+        (line + left_, static_cast<std::size_t>(width_),
+         ring_.get() + static_cast<std::size_t>(line_ % taps) * stride_);
+    }
+    ++line_;
+    while (wants_more() && line_ >= down_.end(next_)) {
+        const int start = down_.start(next_);
+        for (int k = 0; k < taps; ++k) {
+            used_[static_cast<std::size_t>(k)] =
+                ring_.get() + static_cast<std::size_t>((start + k) % taps) * stride_;
+        }
+        HWY_DYNAMIC_DISPATCH(Blend)
+        (used_.data(), down_.of(next_), taps, stride_,
+         strip_.get() + static_cast<std::size_t>(strip_lines_) * stride_);
+        ++next_;
+        if (++strip_lines_ == lines_at_once || !wants_more()) {
+            flush(strip_lines_);
+            strip_lines_ = 0;
+        }
+    }
+}
+
+void PlaneResizer::flush(int lines) {
+    std::array<std::uint8_t*, lines_at_once> to{};
+    for (int i = 0; i < lines; ++i) {
+        to[static_cast<std::size_t>(i)] = out_.row(next_ - lines + i);
+    }
+    HWY_DYNAMIC_DISPATCH(TurnIn)
+    (strip_.get(), stride_, stride_, columns_.get());
+    HWY_DYNAMIC_DISPATCH(Narrow)
+    (columns_.get(), across_, left_, lines, to.data());
+}
+
+}  // namespace media
+
+#endif

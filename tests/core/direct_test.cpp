@@ -1,0 +1,281 @@
+// The direct route against the one through libvips, which must not be told apart by what comes out.
+#include <hwy/targets.h>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <random>
+
+#include "picture_fixture.h"
+
+namespace media {
+
+namespace {
+
+// Mean structural similarity (Wang et al. 2004) of two pictures, on the mean of their bands, in a Gaussian
+// window of 1.5.
+double ssim(const vips::VImage& one, const vips::VImage& other) {
+    const auto blurred = [](const vips::VImage& image) {
+        return image.gaussblur(1.5, vips::VImage::option()->set("precision", VIPS_PRECISION_FLOAT));
+    };
+    const vips::VImage a = one.bandmean().cast(VIPS_FORMAT_FLOAT);
+    const vips::VImage b = other.bandmean().cast(VIPS_FORMAT_FLOAT);
+    const vips::VImage mean_a = blurred(a);
+    const vips::VImage mean_b = blurred(b);
+    const vips::VImage both = blurred(a * b) - mean_a * mean_b;
+    const vips::VImage spread = blurred(a * a) - mean_a * mean_a + blurred(b * b) - mean_b * mean_b;
+    const double c1 = 0.01 * 255 * 0.01 * 255;
+    const double c2 = 0.03 * 255 * 0.03 * 255;
+    return (((mean_a * mean_b * 2 + c1) * (both * 2 + c2)) /
+            ((mean_a * mean_a + mean_b * mean_b + c1) * (spread + c2)))
+        .avg();
+}
+
+// What a camera makes: soft where it is far, fine where it is near, with edges and colours of all kinds.
+vips::VImage scene(int width, int height) {
+    return painted(width, height, 3, [=](int x, int y) {
+        const double u = static_cast<double>(x) / width;
+        const double v = static_cast<double>(y) / height;
+        const double fine = 30 * v * std::sin(x * 0.2 + std::sin(y * 0.07) * 2) * std::sin(y * 0.17);
+        const bool disc = std::hypot(u - 0.3, (v - 0.4) * height / width) < 0.17;
+        const auto level = [&](double value) {
+            return static_cast<std::uint8_t>(std::clamp(std::lround(value + fine), 0L, 255L));
+        };
+        return disc ? Color{level(210), level(70 + 80 * u), level(40), 255}
+                    : Color{level(60 + 150 * u), level(90 + 60 * std::sin(u * 9)), level(200 - 120 * v), 255};
+    });
+}
+
+class DirectTest : public PictureTest {
+  protected:
+    Result<Encoded> by(Route route, const File& file, const std::string& query) {
+        ParseContext context;
+        context.settings = &settings;
+        const Result<Rendition> rendition = parse_query(query, context);
+        if (!rendition) {
+            return rendition.error();
+        }
+        const Cancellation cancellation(Cancellation::Clock::now() + time);
+        return render({view(file), *rendition, settings, watermarks, cancellation, route});
+    }
+
+    void expect_agreement(const File& file, const std::string& query, double least = 0.99) {
+        const Result<Encoded> direct = by(Route::direct, file, query);
+        const Result<Encoded> libvips = by(Route::libvips, file, query);
+        if (!direct || !libvips) {
+            // What both refuse is refused for the same reason.
+            ASSERT_EQ(static_cast<bool>(direct), static_cast<bool>(libvips))
+                << query << ": " << (direct ? libvips.error().detail : direct.error().detail);
+            EXPECT_EQ(direct.error().status, libvips.error().status) << query;
+            return;
+        }
+        EXPECT_EQ(direct->route, Route::direct) << query;
+        EXPECT_EQ(libvips->route, Route::libvips) << query;
+        ASSERT_EQ(direct->width, libvips->width) << query;
+        ASSERT_EQ(direct->height, libvips->height) << query;
+        const vips::VImage one = decoded(*direct);
+        const vips::VImage other = decoded(*libvips);
+        ASSERT_EQ(one.width(), other.width()) << query;
+        ASSERT_EQ(one.height(), other.height()) << query;
+        ASSERT_EQ(one.bands(), other.bands()) << query;
+        // Of a few lines, what rounding does shows.
+        if (one.width() >= 8 && one.height() >= 8) {
+            EXPECT_GE(ssim(one, other), least) << query;
+            EXPECT_LT((one - other).abs().avg(), 2.5) << query;
+        }
+    }
+
+    File jpeg(const vips::VImage& image, int quality = 92, bool fine = false, bool progressive = false) {
+        return file_of(
+            image, ".jpg",
+            vips::VImage::option()
+                ->set("Q", quality)
+                ->set("interlace", progressive)
+                ->set("subsample_mode", fine ? VIPS_FOREIGN_SUBSAMPLE_OFF : VIPS_FOREIGN_SUBSAMPLE_ON));
+    }
+};
+
+}  // namespace
+
+TEST_F(DirectTest, agrees_at_every_scale) {
+    const File file = jpeg(scene(1203, 801));
+    for (const int width : {1203, 1202, 1100, 802, 801, 640, 602, 601, 401, 400, 301,
+                            300,  200,  151,  150, 100, 75,  40,  16,  3,   1}) {
+        expect_agreement(file, "fm=png&w=" + std::to_string(width), width < 100 ? 0.98 : 0.99);
+    }
+}
+
+TEST_F(DirectTest, agrees_for_every_way_a_jpeg_is_coded) {
+    const vips::VImage image = scene(643, 421);
+    for (const bool fine : {false, true}) {
+        for (const bool progressive : {false, true}) {
+            const File file = jpeg(image, 90, fine, progressive);
+            for (const char* query : {"w=643&fm=png", "w=500&fm=png", "w=200&fm=png", "w=61&fm=png"}) {
+                expect_agreement(file, query);
+            }
+        }
+    }
+    const File gray = jpeg(image.colourspace(VIPS_INTERPRETATION_B_W));
+    expect_agreement(gray, "w=300&fm=jpeg&q=95");
+    expect_agreement(gray, "w=300&fm=webp&q=95", 0.98);
+    expect_agreement(gray, "w=300&fm=png");
+    EXPECT_EQ(decoded(*by(Route::direct, gray, "w=50")).bands(), 1);
+}
+
+TEST_F(DirectTest, agrees_in_every_turn) {
+    for (int orientation = 1; orientation <= 8; ++orientation) {
+        const File file = oriented_jpeg(scene(403, 302), orientation);
+        for (const char* more : {"", "&rot=90", "&flip=h", "&rot=270&flip=v", "&rot=180"}) {
+            // Odd sides: the samples of colour at an edge stand for one pixel there.
+            expect_agreement(file, std::string("w=151&fm=png") + more);
+            expect_agreement(file, std::string("w=151&h=97&fit=cover&fm=jpeg&q=85") + more, 0.98);
+            expect_agreement(file, std::string("w=151&fm=webp&q=95") + more, 0.98);
+        }
+    }
+}
+
+TEST_F(DirectTest, agrees_about_boxes) {
+    const File file = jpeg(scene(1001, 703));
+    for (const char* query :
+         {"crop=0,0,500,300&w=200", "crop=333,111,501,401&w=250", "crop=13,17,801,601&w=800",
+          "crop=900,600,101,103&w=90", "w=300&h=300&fit=cover", "w=300&h=300&fit=cover&g=nw",
+          "w=100&h=400&fit=cover&g=fp&fx=0.3&fy=0.4", "w=333&h=77&fit=fill",
+          "w=200&h=200&fit=contain&bg=336699", "w=300&h=200&fit=outside",
+          "w=200&h=300&fit=cover&g=entropy"}) {
+        expect_agreement(file, std::string(query) + "&fm=png");
+    }
+}
+
+TEST_F(DirectTest, agrees_about_what_follows) {
+    const File file = jpeg(scene(800, 600));
+    for (const char* query : {"blur=2", "sharpen=1", "gray=1", "bri=1.2&sat=1.3&hue=20&con=1.1", "round=30",
+                              "round=max&bg=fff", "bg=f00"}) {
+        expect_agreement(file, std::string(query) + "&w=200&fm=png");
+    }
+    for (const char* query :
+         {"fm=jpeg&q=95", "fm=jpeg&q=40", "fm=webp&q=90", "fm=webp&lossless=1", "fm=avif&q=90"}) {
+        // Coded apart, they differ by what coding loses.
+        expect_agreement(file, std::string(query) + "&w=300", 0.96);
+    }
+}
+
+TEST_F(DirectTest, agrees_about_watermarks) {
+    const auto png = file_of(painted(120, 60, 4,
+                                     [](int x, int y) {
+                                         return Color{255, static_cast<std::uint8_t>(2 * x), 0,
+                                                      static_cast<std::uint8_t>((x + y) % 256)};
+                                     }),
+                             ".png");
+    const File file = jpeg(scene(800, 600));
+    const File gray = jpeg(scene(800, 600).colourspace(VIPS_INTERPRETATION_B_W));
+    for (const bool tile : {false, true}) {
+        WatermarkSpec spec;
+        spec.name = "mark";
+        spec.file = std::make_shared<const Bytes>(Bytes::copy_of(view(png)));
+        spec.placement.tile = tile;
+        auto prepared = prepare_watermark(spec);
+        ASSERT_TRUE(prepared);
+        watermarks = {*prepared};
+        for (const File* each : {&file, &gray}) {
+            expect_agreement(*each, "w=301&fm=jpeg&q=95");
+            expect_agreement(*each, "w=301&fm=jpeg&q=85", 0.98);
+            expect_agreement(*each, "w=301&fm=webp&q=95", 0.98);
+            expect_agreement(*each, "w=301&fm=png");
+        }
+    }
+}
+
+TEST_F(DirectTest, leaves_to_libvips_what_it_cannot) {
+    const vips::VImage image = scene(300, 200);
+    const File cmyk =
+        file_of(image.icc_export(vips::VImage::option()->set("output_profile", "cmyk")), ".jpg");
+    const File file = jpeg(image);
+    EXPECT_EQ(by(Route::direct, cmyk, "w=100").error().status, 500);
+    EXPECT_EQ(good(cmyk, "w=100").route, Route::libvips);
+    EXPECT_EQ(good(file, "w=100").route, Route::direct);
+    EXPECT_EQ(good(file, "w=600&enlarge=1").route, Route::libvips);
+    EXPECT_EQ(good(file, "w=100&trim=10").route, Route::libvips);
+    EXPECT_EQ(good(file_of(image, ".png"), "w=100&fm=jpeg").route, Route::libvips);
+}
+
+TEST_F(DirectTest, damage_is_refused_as_by_libvips) {
+    const File whole = jpeg(scene(640, 480));
+    for (const double share : {0.02, 0.2, 0.5, 0.9, 0.999}) {
+        const File cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(
+                                                          static_cast<double>(whole.size()) * share));
+        for (const FailOn level : {FailOn::none, FailOn::truncated, FailOn::error, FailOn::warning}) {
+            settings.fail_on = level;
+            const auto direct = by(Route::direct, cut, "w=200");
+            const auto libvips = by(Route::libvips, cut, "w=200");
+            const bool works = static_cast<bool>(libvips);
+            if (direct.operator bool() != works) {
+                ADD_FAILURE() << share << " at level " << static_cast<int>(level);
+            }
+        }
+    }
+}
+
+// Any target that this processor has gives the same bytes.
+TEST_F(DirectTest, vectors_of_all_widths_agree) {
+    const File file = jpeg(scene(701, 523));
+    const Encoded first = good(file, "w=301&h=77&fit=cover&fm=png");
+    for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
+        hwy::SetSupportedTargetsForTest(target);
+        const Encoded same = good(file, "w=301&h=77&fit=cover&fm=png");
+        EXPECT_EQ(File(same.body.data(), same.body.data() + same.body.size()),
+                  File(first.body.data(), first.body.data() + first.body.size()))
+            << hwy::TargetName(target);
+    }
+    hwy::SetSupportedTargetsForTest(0);
+}
+
+TEST_F(DirectTest, FuzzAgreement) {
+    std::mt19937 random(static_cast<unsigned>(testing::UnitTest::GetInstance()->random_seed()) + 7);
+    const auto any = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
+    for (int turn = 0; turn < 150; ++turn) {
+        const int width = any(8, 900);
+        const int height = any(8, 700);
+        File file = jpeg(scene(width, height), any(75, 98), any(0, 1) == 1, any(0, 3) == 0);
+        if (any(0, 2) == 0) {
+            file = oriented_jpeg(scene(width, height), any(1, 8));
+        }
+        std::string query = "fm=png&w=" + std::to_string(any(1, width));
+        if (any(0, 1) == 1) {
+            const char* fits[] = {"inside", "outside", "cover", "contain", "fill"};
+            query += "&h=" + std::to_string(any(1, height)) + "&fit=" + fits[any(0, 4)];
+        }
+        if (any(0, 2) == 0) {
+            query += "&crop=" + std::to_string(any(0, 40)) + "%25," + std::to_string(any(0, 40)) + "%25," +
+                     std::to_string(any(10, 60)) + "%25," + std::to_string(any(10, 60)) + "%25";
+        }
+        if (any(0, 3) == 0) {
+            query += "&rot=" + std::to_string(90 * any(1, 3));
+        }
+        SCOPED_TRACE(std::to_string(width) + " x " + std::to_string(height));
+        expect_agreement(file, query, 0.97);
+    }
+}
+
+TEST_F(DirectTest, FuzzDamage) {
+    std::mt19937 random(static_cast<unsigned>(testing::UnitTest::GetInstance()->random_seed()) + 11);
+    const auto any = [&](std::size_t most) {
+        return std::uniform_int_distribution<std::size_t>(0, most)(random);
+    };
+    const std::vector<File> sound = {jpeg(scene(200, 150)), jpeg(scene(200, 150), 60, true),
+                                     jpeg(scene(200, 150), 70, false, true)};
+    for (int turn = 0; turn < 400; ++turn) {
+        File file = sound[any(sound.size() - 1)];
+        for (std::size_t changes = any(6); changes > 0; --changes) {
+            file[any(any(1) == 0 ? file.size() - 1 : 700)] = static_cast<std::uint8_t>(any(255));
+        }
+        if (any(3) == 0) {
+            file.resize(any(file.size() - 1));
+        }
+        settings.fail_on = static_cast<FailOn>(any(3));
+        const auto made = by(Route::direct, file, any(1) == 0 ? "w=40&fm=png" : "w=150&h=20&fit=cover");
+        if (!made) {
+            EXPECT_NE(made.error().status, 0);
+        }
+    }
+}
+
+}  // namespace media
