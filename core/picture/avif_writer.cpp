@@ -28,11 +28,11 @@ struct Destroy {
 
 Bytes write_avif(const Planes& planes, int quality, int effort, const Cancellation& cancellation) {
     check(cancellation);
-    const std::unique_ptr<avifImage, Destroy> image(
-        avifImageCreate(planes.size().width, planes.size().height, 8,
-                        planes.count == 1 ? AVIF_PIXEL_FORMAT_YUV400
-                        : planes.halved   ? AVIF_PIXEL_FORMAT_YUV420
-                                          : AVIF_PIXEL_FORMAT_YUV444));
+    const std::unique_ptr<avifImage, Destroy> image(avifImageCreate(
+        static_cast<std::uint32_t>(planes.size().width), static_cast<std::uint32_t>(planes.size().height), 8,
+        planes.count == 1 ? AVIF_PIXEL_FORMAT_YUV400
+        : planes.halved   ? AVIF_PIXEL_FORMAT_YUV420
+                          : AVIF_PIXEL_FORMAT_YUV444));
     const std::unique_ptr<avifEncoder, Destroy> encoder(avifEncoderCreate());
     if (!image || !encoder) {
         cannot();

@@ -10,6 +10,7 @@
 #include <jpeglib.h>
 
 #include "core/picture/failure.h"
+#include "core/picture/jpeg_scans.h"
 #include "core/picture/jpeg_trouble.h"
 
 namespace media {
@@ -34,6 +35,7 @@ void on_progress(j_common_ptr codec) {
 struct Input {
     jpeg_source_mgr manager;
     bool whole_wanted;
+    std::span<const ByteView> pieces;  // to come
 };
 
 constexpr std::array<JOCTET, 2> end_of_image{0xFF, JPEG_EOI};
@@ -41,7 +43,13 @@ constexpr std::array<JOCTET, 2> end_of_image{0xFF, JPEG_EOI};
 void on_source(j_decompress_ptr /*codec*/) {}
 
 boolean on_empty(j_decompress_ptr codec) {
-    const auto* input = reinterpret_cast<Input*>(codec->src);
+    auto* input = reinterpret_cast<Input*>(codec->src);
+    if (!input->pieces.empty()) {
+        codec->src->next_input_byte = input->pieces.front().data();
+        codec->src->bytes_in_buffer = input->pieces.front().size();
+        input->pieces = input->pieces.subspan(1);
+        return TRUE;
+    }
     if (input->whole_wanted) {
         ERREXIT(codec, JERR_INPUT_EOF);
     }
@@ -91,43 +99,36 @@ struct JpegReader::State {
     Input input{};
     const Cancellation* cancellation = nullptr;
     bool made = false;
+    FailOn fail_on = FailOn::truncated;
+    std::vector<ByteView> pieces;  // of the original, where not all of it is needed
     std::array<Component, 3> components{};
     std::array<std::vector<std::uint8_t>, 3> bands;  // one row of MCUs
     std::array<std::vector<JSAMPROW>, 3> rows;
     std::array<JSAMPARRAY, 3> planes{};
 
     bool read_header() noexcept {
-        if (setjmp(trouble.leave) != 0) {
-            return false;
-        }
-        jpeg_create_decompress(&codec);
-        made = true;
-        codec.progress = &progress.manager;
-        codec.src = &input.manager;
-        return jpeg_read_header(&codec, TRUE) == JPEG_HEADER_OK;
+        return guarded(trouble, [this] {
+            jpeg_create_decompress(&codec);
+            made = true;
+            codec.progress = &progress.manager;
+            codec.src = &input.manager;
+            return jpeg_read_header(&codec, TRUE) == JPEG_HEADER_OK;
+        });
     }
 
     bool begin() noexcept {
-        if (setjmp(trouble.leave) != 0) {
-            return false;
-        }
-        return jpeg_start_decompress(&codec) != 0;
+        return guarded(trouble, [this] { return jpeg_start_decompress(&codec) != 0; });
     }
 
-    // Lines of the first plane that were read; 0: trouble.
-    unsigned next_band() noexcept {
-        if (setjmp(trouble.leave) != 0) {
-            return 0;
-        }
-        const auto lines = static_cast<JDIMENSION>(codec.max_v_samp_factor * codec.min_DCT_scaled_size);
-        return jpeg_read_raw_data(&codec, planes.data(), lines);
+    bool next_band() noexcept {
+        return guarded(trouble, [this] {
+            const auto lines = static_cast<JDIMENSION>(codec.max_v_samp_factor * codec.min_DCT_scaled_size);
+            return jpeg_read_raw_data(&codec, planes.data(), lines) != 0;
+        });
     }
 
     bool end() noexcept {
-        if (setjmp(trouble.leave) != 0) {
-            return false;
-        }
-        return jpeg_finish_decompress(&codec) != 0;
+        return guarded(trouble, [this] { return jpeg_finish_decompress(&codec) != 0; });
     }
 };
 
@@ -136,6 +137,7 @@ JpegReader::JpegReader(ByteView bytes, FailOn fail_on, const Cancellation& cance
     State& s = *state_;
     s.codec.err = prepare(s.trouble, fail_on == FailOn::warning);
     s.cancellation = &cancellation;
+    s.fail_on = fail_on;
     s.progress.manager.progress_monitor = on_progress;
     s.progress.cancellation = &cancellation;
     s.input.manager.next_input_byte = bytes.data();
@@ -179,12 +181,30 @@ std::span<const JpegReader::Component> JpegReader::scale(int shrink) {
     return {s.components.data(), static_cast<std::size_t>(s.codec.num_components)};
 }
 
+// A progressive JPEG that is reduced to one sample a block: most of its bytes say nothing about that.
+void JpegReader::leave_out_detail() {
+    State& s = *state_;
+    if (s.codec.progressive_mode == 0 || s.codec.comp_info[0].DCT_scaled_size != 1 ||
+        (s.fail_on != FailOn::none && s.fail_on != FailOn::truncated)) {
+        return;
+    }
+    jpeg_source_mgr& source = s.input.manager;
+    s.pieces = scans_without_detail({source.next_input_byte, source.bytes_in_buffer},
+                                    static_cast<std::uint8_t>(s.codec.comp_info[0].component_id));
+    if (!s.pieces.empty()) {
+        s.input.pieces = s.pieces;
+        source.bytes_in_buffer = 0;
+        s.codec.do_block_smoothing = FALSE;  // it would make up for what is not missed
+    }
+}
+
 void JpegReader::read(const Sink& sink, const std::function<bool()>& enough) {
     State& s = *state_;
     const auto trouble = [&s]() {
         check(*s.cancellation);
         fail(422, "the original cannot be decoded");
     };
+    leave_out_detail();
     if (!s.begin()) {
         trouble();
     }
@@ -208,7 +228,7 @@ void JpegReader::read(const Sink& sink, const std::function<bool()>& enough) {
     }
     while (s.codec.output_scanline < s.codec.output_height) {
         check(*s.cancellation);
-        if (s.next_band() == 0) {
+        if (!s.next_band()) {
             trouble();
         }
         for (std::size_t i = 0; i < count; ++i) {

@@ -42,6 +42,8 @@ class JpegReader {
     void read(const Sink& sink, const std::function<bool()>& enough);
 
   private:
+    void leave_out_detail();
+
     struct State;
     std::unique_ptr<State> state_;
 };

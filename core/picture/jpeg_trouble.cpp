@@ -23,7 +23,7 @@ void on_output(j_common_ptr /*codec*/) {}
 }  // namespace
 
 void leave(j_common_ptr codec) {
-    std::longjmp(trouble_of(codec).leave, 1);
+    std::longjmp(trouble_of(codec).leave, 1);  // NOLINT(cert-err52-cpp): libjpeg is C
 }
 
 jpeg_error_mgr* prepare(JpegTrouble& trouble, bool picky) {

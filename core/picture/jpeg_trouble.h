@@ -21,4 +21,14 @@ jpeg_error_mgr* prepare(JpegTrouble& trouble, bool picky);
 
 [[noreturn]] void leave(j_common_ptr codec);
 
+/// Calls into libjpeg by `call`, which makes nothing with a destructor. False where it says so, or where
+/// libjpeg left.
+template <class Call>
+bool guarded(JpegTrouble& trouble, const Call& call) noexcept {
+    if (setjmp(trouble.leave) != 0) {  // NOLINT(cert-err52-cpp): libjpeg is C
+        return false;
+    }
+    return call();
+}
+
 }  // namespace media

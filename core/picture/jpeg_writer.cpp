@@ -26,41 +26,39 @@ struct Writer {
         std::free(bytes);
     }
 
-    bool begin(Size size_, int components, bool halved, int quality) noexcept {
+    bool begin(Size picture, int components, bool halved, int quality) noexcept {
         codec.err = prepare(trouble, false);
-        if (setjmp(trouble.leave) != 0) {
-            return false;
-        }
-        jpeg_create_compress(&codec);
-        jpeg_mem_dest(&codec, &bytes, &size);
-        codec.image_width = static_cast<JDIMENSION>(size_.width);
-        codec.image_height = static_cast<JDIMENSION>(size_.height);
-        codec.input_components = components;
-        codec.in_color_space = components == 1 ? JCS_GRAYSCALE : JCS_YCbCr;
-        jpeg_set_defaults(&codec);
-        jpeg_set_quality(&codec, quality, TRUE);
-        codec.raw_data_in = TRUE;
-        codec.dct_method = JDCT_ISLOW;
-        for (int i = 0; i < components; ++i) {
-            codec.comp_info[i].h_samp_factor = codec.comp_info[i].v_samp_factor = i == 0 && halved ? 2 : 1;
-        }
-        jpeg_start_compress(&codec, TRUE);
-        return true;
+        return guarded(trouble, [&] {
+            jpeg_create_compress(&codec);
+            jpeg_mem_dest(&codec, &bytes, &size);
+            codec.image_width = static_cast<JDIMENSION>(picture.width);
+            codec.image_height = static_cast<JDIMENSION>(picture.height);
+            codec.input_components = components;
+            codec.in_color_space = components == 1 ? JCS_GRAYSCALE : JCS_YCbCr;
+            jpeg_set_defaults(&codec);
+            jpeg_set_quality(&codec, quality, TRUE);
+            codec.raw_data_in = TRUE;
+            codec.dct_method = JDCT_ISLOW;
+            for (int i = 0; i < components; ++i) {
+                codec.comp_info[i].h_samp_factor = i == 0 && halved ? 2 : 1;
+                codec.comp_info[i].v_samp_factor = codec.comp_info[i].h_samp_factor;
+            }
+            jpeg_start_compress(&codec, TRUE);
+            return true;
+        });
     }
 
     bool write_band(int lines) noexcept {
-        if (setjmp(trouble.leave) != 0) {
-            return false;
-        }
-        return jpeg_write_raw_data(&codec, planes.data(), static_cast<JDIMENSION>(lines)) != 0;
+        return guarded(trouble, [&] {
+            return jpeg_write_raw_data(&codec, planes.data(), static_cast<JDIMENSION>(lines)) != 0;
+        });
     }
 
     bool end() noexcept {
-        if (setjmp(trouble.leave) != 0) {
-            return false;
-        }
-        jpeg_finish_compress(&codec);
-        return true;
+        return guarded(trouble, [this] {
+            jpeg_finish_compress(&codec);
+            return true;
+        });
     }
 };
 

@@ -17,7 +17,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 constexpr int below = 7;
 
 constexpr std::int16_t fraction(double value) {
-    return static_cast<std::int16_t>(value * 32768 + 0.5);
+    return static_cast<std::int16_t>(value * 32768);
 }
 
 // JFIF 1.02, page 4. `count` is a multiple of the widest vector.
