@@ -149,21 +149,23 @@ void JsonReader::begin_text(bool name) {
 
 /// Up to the next quote or escape.
 std::string_view JsonReader::string(std::string_view text) {
+    const auto is_plain = [](char c) {
+        return c != '"' && c != '\\' && static_cast<unsigned char>(c) >= 0x20;
+    };
     std::size_t plain = 0;
-    while (plain < text.size() && text[plain] != '"' && text[plain] != '\\') {
-        if (static_cast<unsigned char>(text[plain]) < 0x20) {
-            malformed();
-        }
+    while (plain < text.size() && is_plain(text[plain])) {
         ++plain;
     }
     this->text(text.substr(0, plain));
     if (plain == text.size()) {
         return {};
     }
-    if (text[plain] == '\\') {
+    if (text[plain] == '"') {
+        end_text();
+    } else if (text[plain] == '\\') {
         at_ = At::escape;
     } else {
-        end_text();
+        malformed();
     }
     return text.substr(plain + 1);
 }
