@@ -12,6 +12,7 @@ struct Error {
     int status = 500;
     std::string detail;
     std::string parameter{};  ///< the query parameter at fault, or empty
+    int cause{};              ///< the errno behind it, for the log alone; 0: none
 };
 
 /// The reason phrase of a status this project answers with (RFC 9110, section 15); "Error" for others.

@@ -18,6 +18,7 @@
 #include <cstring>
 #include <utility>
 
+#include "core/base/fd.h"
 #include "core/picture/failure.h"
 #include "core/picture/pixels.h"
 
@@ -33,27 +34,6 @@ constexpr rlim_t memory_limit = rlim_t{1} << 30U;
 
 // How often the one who waits looks whether the drawing is still wanted.
 constexpr int patience_ms = 10;
-
-class Fd {
-  public:
-    Fd() = default;
-    explicit Fd(int fd) : fd_(fd) {}
-    Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Fd& operator=(Fd&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    ~Fd() { reset(); }
-    int get() const { return fd_; }
-    void reset() {
-        if (fd_ >= 0) {
-            close(std::exchange(fd_, -1));
-        }
-    }
-
-  private:
-    int fd_ = -1;
-};
 
 // Both ends of the socket are the same program: what travels is plain memory.
 struct Order {

@@ -12,6 +12,7 @@ constexpr std::array<FormatInfo, format_count> table{{
     {.format = Format::jpeg,
      .name = "jpeg",
      .mime = "image/jpeg",
+     .extension = "jpg",
      .raster = true,
      .output = true,
      .alpha = false,
@@ -24,6 +25,7 @@ constexpr std::array<FormatInfo, format_count> table{{
     {.format = Format::png,
      .name = "png",
      .mime = "image/png",
+     .extension = "png",
      .raster = true,
      .output = true,
      .alpha = true,
@@ -36,6 +38,7 @@ constexpr std::array<FormatInfo, format_count> table{{
     {.format = Format::webp,
      .name = "webp",
      .mime = "image/webp",
+     .extension = "webp",
      .raster = true,
      .output = true,
      .alpha = true,
@@ -48,6 +51,7 @@ constexpr std::array<FormatInfo, format_count> table{{
     {.format = Format::avif,
      .name = "avif",
      .mime = "image/avif",
+     .extension = "avif",
      .raster = true,
      .output = true,
      .alpha = true,
@@ -60,6 +64,7 @@ constexpr std::array<FormatInfo, format_count> table{{
     {.format = Format::gif,
      .name = "gif",
      .mime = "image/gif",
+     .extension = "gif",
      .raster = true,
      .output = true,
      .alpha = true,
@@ -72,6 +77,7 @@ constexpr std::array<FormatInfo, format_count> table{{
     {.format = Format::heic,
      .name = "heic",
      .mime = "image/heic",
+     .extension = "heic",
      .raster = true,
      .output = false,
      .alpha = true,
@@ -84,6 +90,7 @@ constexpr std::array<FormatInfo, format_count> table{{
     {.format = Format::tiff,
      .name = "tiff",
      .mime = "image/tiff",
+     .extension = "tiff",
      .raster = true,
      .output = true,
      .alpha = true,
@@ -96,6 +103,7 @@ constexpr std::array<FormatInfo, format_count> table{{
     {.format = Format::jxl,
      .name = "jxl",
      .mime = "image/jxl",
+     .extension = "jxl",
      .raster = true,
      .output = true,
      .alpha = true,
@@ -108,6 +116,7 @@ constexpr std::array<FormatInfo, format_count> table{{
     {.format = Format::svg,
      .name = "svg",
      .mime = "image/svg+xml",
+     .extension = "svg",
      .raster = false,
      .output = false,
      .alpha = true,
@@ -120,6 +129,7 @@ constexpr std::array<FormatInfo, format_count> table{{
     {.format = Format::pdf,
      .name = "pdf",
      .mime = "application/pdf",
+     .extension = "pdf",
      .raster = false,
      .output = false,
      .alpha = true,
@@ -166,6 +176,15 @@ const FormatInfo& info(Format format) noexcept {
 std::optional<Format> format_by_name(std::string_view name) noexcept {
     for (const FormatInfo& row : table) {
         if (row.name == name) {
+            return row.format;
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<Format> format_by_mime(std::string_view mime) noexcept {
+    for (const FormatInfo& row : table) {
+        if (row.mime == mime) {
             return row.format;
         }
     }

@@ -40,6 +40,7 @@ struct FormatInfo {
     Format format;
     std::string_view name;       ///< as in `fm=` and `media_input`
     std::string_view mime;       ///< Content-Type
+    std::string_view extension;  ///< of files of that format, without the dot
     bool raster;                 ///< decoded unless the operator says otherwise
     bool output;                 ///< may stand in `fm=` (if the build can)
     bool alpha;                  ///< can hold transparency
@@ -54,6 +55,8 @@ struct FormatInfo {
 std::span<const FormatInfo, format_count> formats() noexcept;
 const FormatInfo& info(Format format) noexcept;
 std::optional<Format> format_by_name(std::string_view name) noexcept;
+/// By media type in lower case, without parameters.
+std::optional<Format> format_by_mime(std::string_view mime) noexcept;
 
 /// What the first bytes (64 or more, where there are so many) say the content is; never looks at a name.
 std::optional<Format> sniff(ByteView head) noexcept;
