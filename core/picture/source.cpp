@@ -1,9 +1,15 @@
 #include "core/picture/source.h"
 
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <string_view>
 
 #include "core/picture/draw.h"
 #include "core/picture/engine.h"
@@ -17,11 +23,16 @@ using vips::VOption;
 
 namespace {
 
-// Bytes in memory as a stream that ends when the work is to stop. libjpeg and libpng ask for a few thousand
-// bytes at a time, so that even a progressive JPEG, which libjpeg takes in as a whole before its first line
-// comes out, is left within a fraction of a millisecond.
+// What is looked at to tell the format: an SVG may begin with comments.
+constexpr std::uint64_t head_size = 64 * 1024;
+
+// Bytes as a stream that ends when the work is to stop. libjpeg and libpng ask for a few thousand bytes at a
+// time, so that even a progressive JPEG, which libjpeg takes in as a whole before its first line comes out,
+// is left within a fraction of a millisecond.
 struct Stream {
-    ByteView bytes;
+    ByteView bytes;  // or:
+    int file;
+    gint64 size;
     const Cancellation& cancellation;
     gint64 position = 0;
 };
@@ -31,18 +42,22 @@ gint64 on_read(VipsSourceCustom* /*source*/, void* buffer, gint64 length, void* 
     if (stream->cancellation.should_stop()) {
         return -1;
     }
-    const auto size = static_cast<gint64>(stream->bytes.size());
-    const gint64 count = std::clamp<gint64>(size - stream->position, 0, length);
-    std::memcpy(buffer, stream->bytes.data() + stream->position, static_cast<std::size_t>(count));
-    stream->position += count;
+    gint64 count = std::clamp<gint64>(stream->size - stream->position, 0, length);
+    if (stream->file < 0) {
+        std::memcpy(buffer, stream->bytes.data() + stream->position, static_cast<std::size_t>(count));
+    } else {
+        do {
+            count = pread(stream->file, buffer, static_cast<std::size_t>(count), stream->position);
+        } while (count < 0 && errno == EINTR);
+    }
+    stream->position += std::max<gint64>(count, 0);
     return count;
 }
 
 gint64 on_seek(VipsSourceCustom* /*source*/, gint64 offset, int whence, void* data) noexcept {
     auto* stream = static_cast<Stream*>(data);
-    const auto size = static_cast<gint64>(stream->bytes.size());
-    const gint64 base = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? stream->position : size;
-    if (offset < -base || offset > size - base) {
+    const gint64 base = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? stream->position : stream->size;
+    if (offset < -base || offset > stream->size - base) {
         return -1;
     }
     stream->position = base + offset;
@@ -53,45 +68,40 @@ void on_forget(void* data, GClosure* /*closure*/) noexcept {
     delete static_cast<Stream*>(data);
 }
 
-vips::VSource stream_of(ByteView bytes, const Cancellation& cancellation) {
+vips::VSource source_of(const Stream& start) {
     VipsSourceCustom* custom = vips_source_custom_new();
     if (custom == nullptr) {
         throw vips::VError();
     }
     vips::VSource source(VIPS_SOURCE(custom));
-    auto* stream = new Stream{bytes, cancellation};
+    auto* stream = new Stream(start);
     // The first handler owns the state: it goes when the source does.
     g_signal_connect_data(custom, "read", G_CALLBACK(on_read), stream, on_forget, GConnectFlags{});
     g_signal_connect(custom, "seek", G_CALLBACK(on_seek), stream);
     return source;
 }
 
-const char* loader_of(Format format) {
-    switch (format) {
-        case Format::jpeg:
-            return "jpegload_source";
-        case Format::png:
-            return "pngload_source";
-        case Format::webp:
-            return "webpload_buffer";
-        case Format::avif:
-        case Format::heic:
-            return "heifload_buffer";
-        case Format::gif:
-            return "gifload_buffer";
-        case Format::tiff:
-            return "tiffload_buffer";
-        case Format::jxl:
-            return "jxlload_buffer";
-        case Format::svg:
-        case Format::pdf:
-            break;  // drawn, not loaded
-    }
-    return "";
+std::string loader_of(Format format, bool streamed) {
+    const auto name = [format]() -> std::string_view {
+        switch (format) {
+            case Format::avif:
+            case Format::heic:
+                return "heif";
+            default:
+                return info(format).name;
+        }
+    };
+    return std::string(name()) + (streamed ? "load_source" : "load_buffer");
 }
 
-bool streamed(Format format) {
+// What is in memory is streamed where that makes it easier to stop.
+bool streamed_from_memory(Format format) {
     return format == Format::jpeg || format == Format::png;
+}
+
+// libvips reads a stream of another format into memory as a whole.
+bool streamed_from_file(Format format) {
+    return info(format).raster && format != Format::gif && format != Format::webp;
 }
 
 bool paged(Format format) {
@@ -116,7 +126,26 @@ VipsFailOn fail_level(FailOn fail_on) {
 
 Source::Source(ByteView bytes, FormatSet input, FailOn fail_on, const Cancellation& cancellation)
     : bytes_(bytes), fail_on_(fail_on), cancellation_(cancellation) {
-    const auto format = sniff(bytes);
+    open(bytes, input);
+}
+
+Source::Source(int file, FormatSet input, FailOn fail_on, const Cancellation& cancellation)
+    : file_(file), fail_on_(fail_on), cancellation_(cancellation) {
+    struct stat facts {};
+    if (fstat(file_, &facts) != 0) {
+        fail(500, "the original cannot be read");
+    }
+    file_size_ = static_cast<std::uint64_t>(facts.st_size);
+    std::vector<std::uint8_t> head(static_cast<std::size_t>(std::min<std::uint64_t>(file_size_, head_size)));
+    const ssize_t count = pread(file_, head.data(), head.size(), 0);
+    if (count < 0) {
+        fail(500, "the original cannot be read");
+    }
+    open({head.data(), static_cast<std::size_t>(count)}, input);
+}
+
+void Source::open(ByteView head, FormatSet input) {
+    const auto format = sniff(head);
     if (!format) {
         fail(415, "the original is not a picture of a known format");
     }
@@ -127,10 +156,24 @@ Source::Source(ByteView bytes, FormatSet input, FailOn fail_on, const Cancellati
     if (!decodable_formats().has(format_)) {
         fail(415, "this build cannot decode " + std::string(info(format_).name));
     }
+    if (file_ >= 0 && !streamed_from_file(format_)) {
+        map_file();
+    }
     if (format_ == Format::gif && fail_on_ != FailOn::none && !gif_is_whole(bytes_)) {
         fail(422, "the original cannot be decoded");
     }
     read_header(0);
+}
+
+// What is mapped belongs to the page cache: it takes address space, but no memory that could not be had back.
+void Source::map_file() {
+    const auto size = static_cast<std::size_t>(file_size_);
+    void* const start = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file_, 0);
+    if (start == MAP_FAILED) {
+        fail(500, "the original cannot be read");
+    }
+    mapping_ = std::shared_ptr<void>(start, [size](void* mapped) { munmap(mapped, size); });
+    bytes_ = {static_cast<const std::uint8_t*>(start), size};
 }
 
 void Source::select_page(int first) {
@@ -190,13 +233,19 @@ VImage Source::load(const LoadOptions& options) const {
     if (format_ == Format::webp) {
         arguments->set("scale", options.scale);
     }
-    if (streamed(format_)) {
-        VImage::call(loader_of(format_), arguments->set("source", stream_of(bytes_, cancellation_)));
+    const bool from_file = file_ >= 0 && bytes_.empty();
+    const bool streamed = from_file || streamed_from_memory(format_);
+    const std::string loader = loader_of(format_, streamed);
+    if (streamed) {
+        const auto size = from_file ? static_cast<gint64>(file_size_) : static_cast<gint64>(bytes_.size());
+        VImage::call(
+            loader.c_str(),
+            arguments->set("source", source_of({bytes_, from_file ? file_ : -1, size, cancellation_})));
     } else {
         VipsBlob* blob = vips_blob_new(nullptr, bytes_.data(), bytes_.size());
         arguments->set("buffer", blob);
         vips_area_unref(VIPS_AREA(blob));
-        VImage::call(loader_of(format_), arguments);
+        VImage::call(loader.c_str(), arguments);
     }
     return out;
 }

@@ -1,6 +1,8 @@
 // The original: what its header says, and its pixels on demand.
 #pragma once
 
+#include <cstdint>
+#include <memory>
 #include <vector>
 #include <vips/vips8>
 
@@ -28,6 +30,11 @@ class Source {
     /// Sniffs and reads the header; decodes nothing. Throws Failure 415 or 422.
     Source(ByteView bytes, FormatSet input, FailOn fail_on, const Cancellation& cancellation);
 
+    /// The same from a file, which is read as its pixels are asked for, wherever its descriptor stands. GIF,
+    /// WebP and documents, whose libraries want to have all bytes at once, are mapped. Throws also Failure
+    /// 500 where the file cannot be read.
+    Source(int file, FormatSet input, FailOn fail_on, const Cancellation& cancellation);
+
     /// Turns to page `first` as the one whose size counts. Throws Failure 400 when there is no such page.
     void select_page(int first);
 
@@ -48,9 +55,14 @@ class Source {
     vips::VImage load(const LoadOptions& options) const;
 
   private:
+    void open(ByteView head, FormatSet input);
+    void map_file();
     void read_header(int page);
 
-    ByteView bytes_;
+    ByteView bytes_;  ///< all of them, or none where they are read from `file_`
+    int file_ = -1;
+    std::uint64_t file_size_ = 0;
+    std::shared_ptr<void> mapping_;
     FailOn fail_on_;
     const Cancellation& cancellation_;
     Format format_ = Format::jpeg;
