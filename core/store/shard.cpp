@@ -104,17 +104,15 @@ std::string original_name(const Record& record) {
 
 std::optional<Record> whole_record(int folder, std::string_view key, const std::string& prefix,
                                    bool* damaged) {
-    const auto text = disk::read_file(folder, prefix + record_name(key), longest_record);
-    if (!text) {
-        return std::nullopt;
-    }
-    auto record = Record::parse(*text);
+    const std::string name = prefix + record_name(key);
+    const auto text = disk::read_file(folder, name, longest_record);
+    auto record = Record::parse(text.value_or(""));
     if (!record || record->key != key) {
         if (!record && record.error().status == 500) {
             throw disk::Failure{record.error()};
         }
         if (damaged != nullptr) {
-            *damaged = true;
+            *damaged = disk::size_of_file(folder, name).has_value();
         }
         return std::nullopt;
     }

@@ -273,18 +273,19 @@ Result<Record> Store::remove(std::string_view key, const Hook& hook) const noexc
             return no_such_record;
         }
         const std::string name = record_name(key);
+        const bool there = disk::size_of_file(shard->fd(), name).has_value();
         const auto text = disk::read_file(shard->fd(), name, longest_record);
         auto record = text ? Record::parse(*text) : Result<Record>(no_such_record);
         if (!record || record->key != key) {
             const auto left = orphan(*shard, key);
-            if (!left && !text) {
+            if (!left && !there) {
                 shard->remove_if_empty();
                 return no_such_record;
             }
             record = left.value_or(Record{.key = std::string(key)});
         }
         disk::NewFile intent(path_, std::string(key) + std::string(intent::remove), 0600);
-        if (text) {
+        if (there) {
             disk::must(renameat(shard->fd(), name.c_str(), AT_FDCWD, intent.path().c_str()));
         }
         disk::sync(shard->fd());
