@@ -11,7 +11,7 @@ namespace media {
 
 namespace {
 
-Format default_format(const Source& source) {
+Format default_format(const PictureSource& source) {
     switch (source.format()) {
         case Format::svg:
         case Format::pdf:
@@ -24,7 +24,7 @@ Format default_format(const Source& source) {
     }
 }
 
-Format automatic_format(const Rendition& rendition, const Source& source, int max_frames) {
+Format automatic_format(const Rendition& rendition, const PictureSource& source, int max_frames) {
     const FormatSet possible = encodable_formats();
     const bool animated = moving(rendition, source, max_frames);
     for (const Format format : rendition.auto_formats) {
@@ -37,12 +37,12 @@ Format automatic_format(const Rendition& rendition, const Source& source, int ma
 
 }  // namespace
 
-bool moving(const Rendition& rendition, const Source& source, int max_frames) {
+bool moving(const Rendition& rendition, const PictureSource& source, int max_frames) {
     const int left = source.pages() - rendition.page.value_or(0);
     return source.animated() && left > 1 && max_frames > 1 && rendition.pages.value_or(all_pages) != 1;
 }
 
-Format choose_format(const Rendition& rendition, const Source& source, int max_frames) {
+Format choose_format(const Rendition& rendition, const PictureSource& source, int max_frames) {
     const Format format = rendition.format        ? *rendition.format
                           : rendition.auto_format ? automatic_format(rendition, source, max_frames)
                                                   : default_format(source);
@@ -56,7 +56,7 @@ Format choose_format(const Rendition& rendition, const Source& source, int max_f
     return format;
 }
 
-Pages choose_pages(const Rendition& rendition, const Source& source, Format format, int max_frames) {
+Pages choose_pages(const Rendition& rendition, const PictureSource& source, Format format, int max_frames) {
     const int left = source.pages() - rendition.page.value_or(0);
     const bool several = info(format).animated || format == Format::tiff;
     const int asked = rendition.pages.value_or(info(format).animated ? all_pages : 1);
@@ -67,7 +67,7 @@ Pages choose_pages(const Rendition& rendition, const Source& source, Format form
     return {wanted, rendition.pages.has_value() && *rendition.pages != all_pages};
 }
 
-void check_source_size(const Source& source, int pages, bool trim, const RenderSettings& settings) {
+void check_source_size(const PictureSource& source, int pages, bool trim, const RenderSettings& settings) {
     const Size size = source.size();
     const std::uint64_t pixels = static_cast<std::uint64_t>(size.width) *
                                  static_cast<std::uint64_t>(size.height) * static_cast<std::uint64_t>(pages);

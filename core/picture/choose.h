@@ -9,11 +9,11 @@ namespace media {
 
 /// Whether a rendition that can hold them gets several frames of an animation. One frame alone is a picture
 /// like any other.
-bool moving(const Rendition& rendition, const Source& source, int max_frames);
+bool moving(const Rendition& rendition, const PictureSource& source, int max_frames);
 
 /// The format to write. Throws Failure 415 where the build cannot write it, 400 for `lossless` on a format
 /// without it.
-Format choose_format(const Rendition& rendition, const Source& source, int max_frames);
+Format choose_format(const Rendition& rendition, const PictureSource& source, int max_frames);
 
 /// How many pages to read from the first on, and whether that was asked for in so many words.
 struct Pages {
@@ -22,10 +22,10 @@ struct Pages {
 };
 
 /// Throws Failure 400 when the format holds one page and several were asked for.
-Pages choose_pages(const Rendition& rendition, const Source& source, Format format, int max_frames);
+Pages choose_pages(const Rendition& rendition, const PictureSource& source, Format format, int max_frames);
 
 /// Throws Failure 422 when the original has more pixels in `pages` pages than are allowed. `trim`: it will be
 /// looked at in its own size, which of vectors is else not drawn.
-void check_source_size(const Source& source, int pages, bool trim, const RenderSettings& settings);
+void check_source_size(const PictureSource& source, int pages, bool trim, const RenderSettings& settings);
 
 }  // namespace media

@@ -57,7 +57,7 @@ int shrink_for(double factor) {
 
 }  // namespace
 
-std::optional<Planes> planes_of(const RenderTask& task, const Source& source, const Layout& layout,
+std::optional<Planes> planes_of(const RenderTask& task, const PictureSource& source, const Layout& layout,
                                 bool halved) {
     const Geometry& geometry = layout.geometry;
     if (task.route == Route::libvips || source.format() != Format::jpeg || task.rendition.trim) {
@@ -120,8 +120,8 @@ std::optional<Planes> planes_of(const RenderTask& task, const Source& source, co
     return planes;
 }
 
-std::optional<Encoded> render_directly(const RenderTask& task, const Source& source, const Layout& layout,
-                                       const EncodeOptions& options) {
+std::optional<Encoded> render_directly(const RenderTask& task, const PictureSource& source,
+                                       const Layout& layout, const EncodeOptions& options) {
     const Rendition& rendition = task.rendition;
     const Geometry& geometry = layout.geometry;
     const bool planar =

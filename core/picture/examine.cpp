@@ -17,12 +17,12 @@ constexpr int drawn_side = 64;
 
 constexpr int strip_lines = 16;
 
-void decode(const Source& source, const LoadOptions& options, const Cancellation& cancellation) {
+void decode(const PictureSource& source, const LoadOptions& options, const Cancellation& cancellation) {
     each_line(source.load(options), cancellation, strip_lines,
               [](int /*y*/, const std::uint8_t* /*line*/) {});
 }
 
-void decode_animation(const Source& source, int pages, const Cancellation& cancellation) {
+void decode_animation(const PictureSource& source, int pages, const Cancellation& cancellation) {
     // As many at once as libvips can have one below another.
     const int most = std::max(1, VIPS_MAX_COORD / source.size().height);
     for (int page = 0; page < pages; page += most) {
@@ -33,7 +33,7 @@ void decode_animation(const Source& source, int pages, const Cancellation& cance
 Examined examine_or_throw(int file, FormatSet allowed, const RenderSettings& settings,
                           const Cancellation& cancellation) {
     check(cancellation);
-    Source source(file, allowed, settings.fail_on, cancellation);
+    PictureSource source(file, allowed, settings.fail_on, cancellation);
     const Size upright = turn_of_orientation(source.orientation()).apply(source.size());
     const Examined examined{source.format(), upright.width, upright.height, source.pages()};
     const int pages = std::min(source.pages(), std::max(1, settings.max_frames));

@@ -75,7 +75,8 @@ Loaded place(VImage image, const Box& box, double across, double down, int pages
 // Everything is done on the picture as it is stored until it is small; only then it is turned.
 class Maker {
   public:
-    Maker(const RenderTask& task, const Source& source, Layout& layout, Format format, int first, int pages)
+    Maker(const RenderTask& task, const PictureSource& source, Layout& layout, Format format, int first,
+          int pages)
         : task_(task),
           source_(source),
           layout_(layout),
@@ -314,7 +315,7 @@ class Maker {
     }
 
     const RenderTask& task_;
-    const Source& source_;
+    const PictureSource& source_;
     Layout& layout_;
     const Format format_;
     const int first_;
@@ -327,7 +328,7 @@ class Maker {
 
 }  // namespace
 
-Layout layout_of(const RenderTask& task, const Source& source) {
+Layout layout_of(const RenderTask& task, const PictureSource& source) {
     Layout layout;
     layout.turn = turn_of(source.orientation(), task.rendition);
     layout.upright = layout.turn.apply(source.size());
@@ -337,12 +338,12 @@ Layout layout_of(const RenderTask& task, const Source& source) {
     return layout;
 }
 
-Frames make_frames(const RenderTask& task, const Source& source, Layout& layout, Format format, int first,
-                   int pages) {
+Frames make_frames(const RenderTask& task, const PictureSource& source, Layout& layout, Format format,
+                   int first, int pages) {
     return Maker(task, source, layout, format, first, pages).make();
 }
 
-Extract extract(const RenderTask& task, const Source& source, Layout& layout, int page) {
+Extract extract(const RenderTask& task, const PictureSource& source, Layout& layout, int page) {
     return Maker(task, source, layout, source.format(), page, 1).extract();
 }
 

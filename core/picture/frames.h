@@ -18,7 +18,7 @@ struct Layout {
 };
 
 /// The layout as far as the header tells: without `trim`.
-Layout layout_of(const RenderTask& task, const Source& source);
+Layout layout_of(const RenderTask& task, const PictureSource& source);
 
 /// Pages that lie one below another, and how they came to be.
 struct Frames {
@@ -29,8 +29,8 @@ struct Frames {
 /// Decodes, resizes and finishes `pages` pages from `first` on. They lie one below another in the result,
 /// each as high as `layout.geometry.canvas`; with `trim`, `layout` is completed. `format`: what they will be
 /// written as.
-Frames make_frames(const RenderTask& task, const Source& source, Layout& layout, Format format, int first,
-                   int pages);
+Frames make_frames(const RenderTask& task, const PictureSource& source, Layout& layout, Format format,
+                   int first, int pages);
 
 /// One page of an original as stored: not turned, not resized, but possibly decoded at a smaller size.
 struct Extract {
@@ -41,6 +41,6 @@ struct Extract {
 
 /// What `crop` and `trim` leave of a page, decoded at no less than `layout.geometry.resized`. With `trim`,
 /// `layout` is completed.
-Extract extract(const RenderTask& task, const Source& source, Layout& layout, int page);
+Extract extract(const RenderTask& task, const PictureSource& source, Layout& layout, int page);
 
 }  // namespace media

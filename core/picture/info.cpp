@@ -139,7 +139,7 @@ Encoded describe_or_throw(const RenderTask& task) {
     if (!encodable_formats().has(Format::webp)) {
         fail(415, "this build cannot write webp, which lqip is");
     }
-    Source source(task.original, task.settings.input, task.settings.fail_on, task.cancellation);
+    PictureSource source(task.original, task.settings.input, task.settings.fail_on, task.cancellation);
     const int page = task.rendition.page.value_or(0);
     source.select_page(page);
     check_source_size(source, 1, task.rendition.trim.has_value(), task.settings);

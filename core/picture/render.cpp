@@ -63,7 +63,7 @@ VImage bare(Pixels& pixels) {
                                     pixels.colour() ? VIPS_INTERPRETATION_sRGB : VIPS_INTERPRETATION_B_W));
 }
 
-void describe_pages(const Source& source, int first, int pages, int page_height, VImage& image) {
+void describe_pages(const PictureSource& source, int first, int pages, int page_height, VImage& image) {
     if (pages == 1) {
         return;
     }
@@ -79,7 +79,7 @@ void describe_pages(const Source& source, int first, int pages, int page_height,
 }
 
 // Whether pages of a document can be one animation: they are as large as one another.
-bool alike(const Source& source, int first, int pages) {
+bool alike(const PictureSource& source, int first, int pages) {
     try {
         const VImage image = source.load({.page = first, .pages = pages, .header_only = true});
         return image.height() == source.size().height * pages;
@@ -92,7 +92,7 @@ bool alike(const Source& source, int first, int pages) {
 Encoded render_or_throw(const RenderTask& task) {
     const auto start = Clock::now();
     check(task.cancellation);
-    Source source(task.original, task.settings.input, task.settings.fail_on, task.cancellation);
+    PictureSource source(task.original, task.settings.input, task.settings.fail_on, task.cancellation);
     const int first = task.rendition.page.value_or(0);
     source.select_page(first);
     const Format format = choose_format(task.rendition, source, task.settings.max_frames);
@@ -147,7 +147,8 @@ bool moves_past_first_format(const RenderTask& task) noexcept {
     }
     try {
         try {
-            Source source(task.original, task.settings.input, task.settings.fail_on, task.cancellation);
+            PictureSource source(task.original, task.settings.input, task.settings.fail_on,
+                                 task.cancellation);
             source.select_page(task.rendition.page.value_or(0));
             return moving(task.rendition, source, task.settings.max_frames);
         } catch (const Failure&) {

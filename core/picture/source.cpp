@@ -124,12 +124,13 @@ VipsFailOn fail_level(FailOn fail_on) {
 
 }  // namespace
 
-Source::Source(ByteView bytes, FormatSet input, FailOn fail_on, const Cancellation& cancellation)
+PictureSource::PictureSource(ByteView bytes, FormatSet input, FailOn fail_on,
+                             const Cancellation& cancellation)
     : bytes_(bytes), fail_on_(fail_on), cancellation_(cancellation) {
     open(bytes, input);
 }
 
-Source::Source(int file, FormatSet input, FailOn fail_on, const Cancellation& cancellation)
+PictureSource::PictureSource(int file, FormatSet input, FailOn fail_on, const Cancellation& cancellation)
     : file_(file), fail_on_(fail_on), cancellation_(cancellation) {
     struct stat facts {};
     if (fstat(file_, &facts) != 0) {
@@ -144,7 +145,7 @@ Source::Source(int file, FormatSet input, FailOn fail_on, const Cancellation& ca
     open({head.data(), static_cast<std::size_t>(count)}, input);
 }
 
-void Source::open(ByteView head, FormatSet input) {
+void PictureSource::open(ByteView head, FormatSet input) {
     const auto format = sniff(head);
     if (!format) {
         fail(415, "the original is not a picture of a known format");
@@ -166,7 +167,7 @@ void Source::open(ByteView head, FormatSet input) {
 }
 
 // What is mapped belongs to the page cache: it takes address space, but no memory that could not be had back.
-void Source::map_file() {
+void PictureSource::map_file() {
     const auto size = static_cast<std::size_t>(file_size_);
     void* const start = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file_, 0);
     if (start == MAP_FAILED) {
@@ -176,7 +177,7 @@ void Source::map_file() {
     bytes_ = {static_cast<const std::uint8_t*>(start), size};
 }
 
-void Source::select_page(int first) {
+void PictureSource::select_page(int first) {
     if (first >= pages_) {
         fail(400, "the original has " + std::to_string(pages_) + (pages_ == 1 ? " page" : " pages"), "page");
     }
@@ -186,7 +187,7 @@ void Source::select_page(int first) {
     }
 }
 
-void Source::read_header(int page) {
+void PictureSource::read_header(int page) {
     LoadOptions options;
     options.page = page;
     options.header_only = true;
@@ -208,7 +209,7 @@ void Source::read_header(int page) {
     }
 }
 
-VImage Source::load(const LoadOptions& options) const {
+VImage PictureSource::load(const LoadOptions& options) const {
     if (vector()) {
         return draw(bytes_,
                     {.format = format_,

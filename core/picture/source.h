@@ -25,15 +25,15 @@ struct LoadOptions {
 };
 
 /// An opened original. Pages of several lie one below another in what `load` returns.
-class Source {
+class PictureSource {
   public:
     /// Sniffs and reads the header; decodes nothing. Throws Failure 415 or 422.
-    Source(ByteView bytes, FormatSet input, FailOn fail_on, const Cancellation& cancellation);
+    PictureSource(ByteView bytes, FormatSet input, FailOn fail_on, const Cancellation& cancellation);
 
     /// The same from a file, which is read as its pixels are asked for, wherever its descriptor stands. GIF,
     /// WebP and documents, whose libraries want to have all bytes at once, are mapped. Throws also Failure
     /// 500 where the file cannot be read.
-    Source(int file, FormatSet input, FailOn fail_on, const Cancellation& cancellation);
+    PictureSource(int file, FormatSet input, FailOn fail_on, const Cancellation& cancellation);
 
     /// Turns to page `first` as the one whose size counts. Throws Failure 400 when there is no such page.
     void select_page(int first);

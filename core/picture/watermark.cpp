@@ -62,7 +62,7 @@ std::shared_ptr<Watermark> make_picture_watermark(const WatermarkSpec& spec) {
     if (Status status = check_watermark(spec.file ? spec.file->view() : ByteView{}); !status) {
         throw Failure{std::move(status).error()};
     }
-    const Source source(spec.file->view(), raster_formats(), FailOn::truncated, never());
+    const PictureSource source(spec.file->view(), raster_formats(), FailOn::truncated, never());
     if (std::int64_t{source.size().width} * source.size().height > max_watermark_pixels) {
         fail(500, "it has too many pixels");
     }
