@@ -128,8 +128,10 @@ bool set_problem(ngx_http_request_t* r, int status, std::string_view body) noexc
                     static_cast<off_t>(body.size()), -1, {})) {
         return false;
     }
-    const bool purge = location_config(r)->purge != 0;
-    if (status == NGX_HTTP_NOT_ALLOWED &&
+    const LocationConfig* conf = location_config(r);
+    const bool purge = conf->purge != 0;
+    // An upload location says itself what it allows.
+    if (status == NGX_HTTP_NOT_ALLOWED && conf->upload == nullptr &&
         add_header(r, "Allow", purge ? "GET, HEAD, PURGE" : "GET, HEAD") == nullptr) {
         return false;
     }

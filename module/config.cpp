@@ -5,6 +5,7 @@
 
 #include "module/guard.h"
 #include "module/purge_table.h"
+#include "module/upload_config.h"
 #include "module/watermark_directives.h"
 
 namespace media {
@@ -101,6 +102,9 @@ bool declare_purges(ngx_conf_t* cf, MainConfig* main) {
 
 }  // namespace
 
+Catalogue::Catalogue() = default;
+Catalogue::~Catalogue() = default;
+
 MainConfig* main_config(const ngx_conf_t* cf) noexcept {
     return static_cast<MainConfig*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_media_module));
 }
@@ -190,6 +194,7 @@ void* create_location_config(ngx_conf_t* cf) {
     conf->max_width = NGX_CONF_UNSET;
     conf->max_height = NGX_CONF_UNSET;
     conf->fail_on = NGX_CONF_UNSET_UINT;
+    conf->upload_max = NGX_CONF_UNSET;
     return conf;
 }
 
@@ -263,6 +268,12 @@ char* merge_location_config(ngx_conf_t* cf, void* parent, void* child) {
         conf->purge = above->purge;
         clcf->handler = guard<rendition_handler>;
     }
+    if (clcf->noname != 0 && clcf->handler == nullptr && conf->upload == nullptr &&
+        above->upload != nullptr) {
+        conf->upload = above->upload;
+        conf->prefix = above->prefix;
+        clcf->handler = guard<upload_handler>;
+    }
     // Not inherited by locations within: what guards the outer one (limit_except) may not reach them.
     ngx_conf_init_value(conf->purge, 0);
     if (conf->input != nullptr && (conf->root != nullptr || conf->pass != nullptr)) {
@@ -272,7 +283,10 @@ char* merge_location_config(ngx_conf_t* cf, void* parent, void* child) {
             }
         }
     }
-    return compose_settings(cf, conf);
+    if (compose_settings(cf, conf) != NGX_CONF_OK) {
+        return fail();
+    }
+    return merge_upload(cf, above, conf);
 }
 
 }  // namespace media

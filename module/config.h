@@ -37,14 +37,22 @@ struct DeclaredText {
     Place place;
 };
 
+struct UploadStore;
+
 /// The C++ side of the main configuration; lives as long as its cycle.
 struct Catalogue {
+    Catalogue();
+    Catalogue(const Catalogue&) = delete;
+    Catalogue& operator=(const Catalogue&) = delete;
+    ~Catalogue();
+
     std::vector<DeclaredPreset> declared_presets;
     Presets presets;  ///< the declared ones, once they are checked
     std::vector<WatermarkSpec> watermarks;
     std::vector<std::string> watermark_names;
     std::map<std::string, DeclaredText, std::less<>> watermark_texts;  ///< of those that are texts
     std::vector<std::unique_ptr<RedisConfig>> redis;                   ///< each once
+    std::vector<std::unique_ptr<UploadStore>> stores;                  ///< likewise
     FormatSet documents;  ///< SVG and PDF, where some location decodes them
     bool used = false;    ///< some location serves renditions
 };
@@ -109,6 +117,13 @@ struct LocationConfig {
     AutoFormats* auto_formats;
     std::array<int, format_count>* quality;
     std::array<int, format_count>* effort;
+
+    UploadStore* upload;  ///< null: no upload location; belongs to the catalogue
+    ngx_str_t upload_url;
+    off_t upload_max;
+    FormatSet* upload_types;
+    std::vector<std::string>* upload_claims;  ///< names; null: none
+    ngx_str_t upload_moderate;                ///< data null: unset; length 0: off
 
     RenderSettings* settings;  ///< all of the above that rendering needs
     ngx_str_t fingerprint;     ///< of the settings, for the cache key

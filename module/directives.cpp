@@ -9,6 +9,7 @@
 #include "module/directive_values.h"
 #include "module/guard.h"
 #include "module/setter.h"
+#include "module/upload_config.h"
 #include "module/watermark_directives.h"
 
 namespace media {
@@ -19,8 +20,9 @@ char* set_source(ngx_conf_t* cf, LocationConfig* conf, ngx_http_complex_value_t*
     if (*field != nullptr) {
         return duplicate;
     }
-    if (conf->root != nullptr || conf->pass != nullptr) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "a location has one of \"media_root\" and \"media_pass\"");
+    if (conf->root != nullptr || conf->pass != nullptr || conf->upload != nullptr) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "a location has one of \"media_root\", \"media_pass\" and \"media_upload\"");
         return fail();
     }
     ngx_str_t* text = &arguments(cf)[1];

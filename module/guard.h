@@ -55,6 +55,17 @@ void cleanup_of(void* data) noexcept {
     static_cast<T*>(data)->~T();
 }
 
+/// The T that make_in_pool() has put into `pool` and that `is_it`; null where there is none.
+template <class T, class Is>
+T* find_in_pool(ngx_pool_t* pool, Is is_it) noexcept {
+    for (const ngx_pool_cleanup_t* cleanup = pool->cleanup; cleanup != nullptr; cleanup = cleanup->next) {
+        if (cleanup->handler == &cleanup_of<T> && is_it(*static_cast<const T*>(cleanup->data))) {
+            return static_cast<T*>(cleanup->data);
+        }
+    }
+    return nullptr;
+}
+
 /// A T in `pool`, destroyed with it. Null where memory has run out or the constructor threw.
 template <class T, class... Args>
 T* make_in_pool(ngx_pool_t* pool, Args&&... args) noexcept {

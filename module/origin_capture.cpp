@@ -75,9 +75,9 @@ ngx_int_t clean_request_headers(ngx_http_request_t* sr) noexcept {
     return NGX_OK;
 }
 
-// Adds a condition to a subrequest whose header fields are its own. The texts must live as long as it.
-ngx_table_elt_t* add_condition(ngx_http_request_t* sr, std::string_view name, std::string_view lowcase,
-                               std::string_view value) noexcept {
+// Adds a field to a subrequest whose header fields are its own. The texts must live as long as it.
+ngx_table_elt_t* add_field(ngx_http_request_t* sr, std::string_view name, std::string_view lowcase,
+                           std::string_view value) noexcept {
     auto* field = static_cast<ngx_table_elt_t*>(ngx_list_push(&sr->headers_in.headers));
     if (field != nullptr) {
         ngx_memzero(field, sizeof(*field));
@@ -87,6 +87,57 @@ ngx_table_elt_t* add_condition(ngx_http_request_t* sr, std::string_view name, st
         field->hash = ngx_hash_key(field->lowcase_key, lowcase.size());
     }
     return field;
+}
+
+// What a client says to us is not for those whom we ask on our own account: no token, no cookie.
+bool take_headers_away(ngx_http_request_t* sr) noexcept {
+    const ngx_http_headers_in_t client = sr->headers_in;
+    ngx_http_headers_in_t& in = sr->headers_in;
+    ngx_memzero(&in, sizeof(in));
+    in.server = client.server;
+    in.connection_type = client.connection_type;
+    in.content_length_n = -1;
+    in.keep_alive_n = -1;
+    if (ngx_list_init(&in.headers, sr->pool, 8, sizeof(ngx_table_elt_t)) != NGX_OK) {
+        return false;
+    }
+    if (client.host != nullptr) {
+        in.host = static_cast<ngx_table_elt_t*>(ngx_list_push(&in.headers));
+        if (in.host == nullptr) {
+            return false;
+        }
+        *in.host = *client.host;
+    }
+    return true;
+}
+
+// The body of a subrequest, in memory.
+bool give_body(ngx_http_request_t* sr, ByteView bytes) noexcept {
+    auto* body =
+        static_cast<ngx_http_request_body_t*>(ngx_pcalloc(sr->pool, sizeof(ngx_http_request_body_t)));
+    ngx_chain_t* link = ngx_alloc_chain_link(sr->pool);
+    auto* buffer = static_cast<ngx_buf_t*>(ngx_calloc_buf(sr->pool));
+    auto* length = static_cast<u_char*>(ngx_pnalloc(sr->pool, NGX_OFF_T_LEN));
+    if (body == nullptr || link == nullptr || buffer == nullptr || length == nullptr) {
+        return false;
+    }
+    buffer->start = buffer->pos = const_cast<u_char*>(bytes.data());
+    buffer->end = buffer->last = buffer->pos + bytes.size();
+    buffer->memory = 1;
+    buffer->last_buf = 1;
+    link->buf = buffer;
+    link->next = nullptr;
+    body->bufs = link;
+    sr->request_body = body;
+    sr->method = NGX_HTTP_POST;
+    ngx_str_set(&sr->method_name, "POST");
+    ngx_http_headers_in_t& in = sr->headers_in;
+    in.content_length_n = static_cast<off_t>(bytes.size());
+    const u_char* end = ngx_sprintf(length, "%uz", bytes.size());
+    in.content_length =
+        add_field(sr, "Content-Length", "content-length",
+                  {reinterpret_cast<const char*>(length), static_cast<std::size_t>(end - length)});
+    return in.content_length != nullptr;
 }
 
 // As the client would be sent it: nginx keeps that of a file as a number only.
@@ -150,18 +201,41 @@ ngx_int_t OriginCapture::start(ngx_http_request_t* r, ngx_str_t* uri, Validators
     if (clean_request_headers(sr) != NGX_OK) {
         return NGX_ERROR;
     }
+    sr->request_body = nullptr;  // what a client has sent us
     ngx_http_headers_in_t& in = sr->headers_in;
     if (!known_.etag.empty()) {
-        in.if_none_match = add_condition(sr, "If-None-Match", "if-none-match", known_.etag);
+        in.if_none_match = add_field(sr, "If-None-Match", "if-none-match", known_.etag);
     }
     if (!known_.last_modified.empty()) {
-        in.if_modified_since =
-            add_condition(sr, "If-Modified-Since", "if-modified-since", known_.last_modified);
+        in.if_modified_since = add_field(sr, "If-Modified-Since", "if-modified-since", known_.last_modified);
     }
     return (in.if_none_match != nullptr || known_.etag.empty()) &&
                    (in.if_modified_since != nullptr || known_.last_modified.empty())
                ? NGX_OK
                : NGX_ERROR;
+}
+
+ngx_int_t OriginCapture::post(ngx_http_request_t* r, ngx_str_t* uri, ngx_str_t* args, ByteView body,
+                              std::span<const Field> fields) {
+    hook_.handler = guard<&OriginCapture::on_end>;
+    hook_.data = this;
+    ngx_http_request_t* sr = nullptr;
+    if (ngx_http_subrequest(r, uri, args, &sr, &hook_, NGX_HTTP_SUBREQUEST_WAITED) != NGX_OK) {
+        return NGX_ERROR;
+    }
+    if (!take_headers_away(sr) || !give_body(sr, body)) {
+        return NGX_ERROR;
+    }
+    for (const auto& [name, lowcase, value] : fields) {
+        ngx_table_elt_t* field = add_field(sr, name, lowcase, value);
+        if (field == nullptr) {
+            return NGX_ERROR;
+        }
+        if (lowcase == "content-type") {
+            sr->headers_in.content_type = field;
+        }
+    }
+    return NGX_OK;
 }
 
 OriginCapture* OriginCapture::of(const ngx_http_request_t* r) noexcept {

@@ -2,6 +2,9 @@
 // sent.
 #pragma once
 
+#include <span>
+#include <string_view>
+
 #include "core/base/result.h"
 #include "module/freshness.h"
 #include "module/ngx.h"
@@ -21,6 +24,17 @@ class OriginCapture {
 
     /// Starts the subrequest. `uri` must live as long as the request. With validators it is conditional.
     ngx_int_t start(ngx_http_request_t* r, ngx_str_t* uri, Validators known);
+
+    /// Starts a subrequest that posts `body` and carries none of the client's header fields but its Host. All
+    /// it refers to must live as long as the request.
+    struct Field {
+        std::string_view name, lowcase, value;
+    };
+    ngx_int_t post(ngx_http_request_t* r, ngx_str_t* uri, ngx_str_t* args, ByteView body,
+                   std::span<const Field> fields);
+
+    /// What the location said; 0 where it did not come to that.
+    ngx_uint_t status() const noexcept { return status_; }
 
     /// Whether the origin still has what was known: it said so, or it sent the same strong entity tag.
     bool unchanged() const noexcept { return unchanged_; }

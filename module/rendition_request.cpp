@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/rendition/parse.h"
+#include "core/store/layout.h"
 #include "module/answer.h"
 #include "module/guard.h"
 #include "module/purge_request.h"
@@ -51,15 +52,8 @@ RenditionRequest* RenditionRequest::of(const ngx_http_request_t* r) noexcept {
         return nullptr;
     }
     // A redirect inside nginx clears the contexts; the pool remembers.
-    for (const ngx_pool_cleanup_t* cleanup = r->pool->cleanup; cleanup != nullptr; cleanup = cleanup->next) {
-        if (cleanup->handler == &cleanup_of<RenditionRequest>) {
-            auto* found = static_cast<RenditionRequest*>(cleanup->data);
-            if (found->r_ == r) {
-                return found;
-            }
-        }
-    }
-    return nullptr;
+    return find_in_pool<RenditionRequest>(
+        r->pool, [r](const RenditionRequest& candidate) { return candidate.r_ == r; });
 }
 
 // --- the steps
@@ -92,7 +86,7 @@ ngx_int_t RenditionRequest::begin() {
         return fail(status.error());
     }
     const auto path = path_below_location(r_, conf_->prefix);
-    if (!path) {
+    if (!path || (conf_->root != nullptr && is_private(*path))) {
         return fail({404, "there is no such original"});
     }
     const std::string_view below = *path;

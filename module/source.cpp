@@ -1,8 +1,15 @@
 #include "module/source.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace media {
+
+namespace {
+
+constexpr std::size_t piece_size = std::size_t{128} << 10U;
+
+}  // namespace
 
 std::string FileVersion::text() const {
     return std::to_string(size) + '-' + std::to_string(modified.tv_sec) + '.' +
@@ -86,6 +93,33 @@ Result<Bytes> Source::gather(bool& changed) noexcept {
     }
     pieces_.clear();
     return bytes;
+}
+
+Status Source::read(const std::function<Status(ByteView)>& take) const {
+    if (whole_) {
+        return take(whole_->view());
+    }
+    std::vector<std::uint8_t> buffer;
+    for (const Piece& piece : pieces_) {
+        if (!piece.file) {
+            if (Status status = take(piece.bytes); !status) {
+                return status;
+            }
+            continue;
+        }
+        for (std::size_t at = 0; at < piece.size;) {
+            const std::size_t size = std::min(piece.size - at, piece_size);
+            buffer.resize(size);
+            if (!piece.file.read_at(buffer.data(), size, piece.offset + static_cast<off_t>(at))) {
+                return Error{500, "what was received could not be read back"};
+            }
+            if (Status status = take(buffer); !status) {
+                return status;
+            }
+            at += size;
+        }
+    }
+    return Nothing{};
 }
 
 }  // namespace media

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -49,6 +50,10 @@ class Source {
     /// Pool thread: all bytes in one block. Errors: 502 when a file ends early, 503 when a local file is not
     /// (any more) of its version, which `changed` then tells.
     Result<Bytes> gather(bool& changed) noexcept;
+
+    /// Pool thread: hands all bytes over, in order and in pieces of bounded size, until `take` fails. Errors:
+    /// its own; 500 when a file ends early.
+    Status read(const std::function<Status(ByteView)>& take) const;
 
   private:
     struct Piece {

@@ -125,6 +125,7 @@ ngx_int_t start_worker(ngx_cycle_t* cycle) {
     current->tidy.log = cycle->log;
     current->tidy.cancelable = 1;
     schedule_sweep(cycle, main, *current);
+    schedule_mending(cycle, main, *current);
     schedule_purge_watch(cycle, main->purges, *current);
     if (ngx_worker == 0) {
         for (const auto& [config, service] : current->redis) {

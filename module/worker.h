@@ -17,6 +17,13 @@ namespace media {
 
 struct MainConfig;
 
+/// When the stores are looked after next.
+struct MendingWatch {
+    ngx_event_t timer{};
+    ngx_uint_t times = 0;
+    bool busy = false;  ///< a thread is at it
+};
+
 struct Worker {
     RenderPool pool;
     std::map<std::string, std::shared_ptr<Watermark>, std::less<>> watermarks;
@@ -25,6 +32,7 @@ struct Worker {
     ngx_event_t sweep{};
     ngx_event_t tidy{};
     ngx_event_t fonts{};
+    MendingWatch mending;
     PurgeWriter purge_writer{pool};
     PurgeWatch purge_watch;
     std::vector<std::unique_ptr<PurgeExchange>> purge_exchanges;  ///< of one worker
@@ -43,5 +51,9 @@ void stop_worker(ngx_cycle_t* cycle);
 /// Removes what killed workers left in the caches of `main`, in a pool thread, once in a while after the
 /// start.
 void schedule_sweep(const ngx_cycle_t* cycle, MainConfig* main, Worker& worker);
+
+/// Ends, in a pool thread, what killed workers had begun in the stores of `main`: often after the start, then
+/// once in a while.
+void schedule_mending(const ngx_cycle_t* cycle, MainConfig* main, Worker& worker);
 
 }  // namespace media

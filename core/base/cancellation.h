@@ -11,12 +11,17 @@ class Cancellation {
   public:
     using Clock = std::chrono::steady_clock;
 
-    explicit Cancellation(Clock::time_point deadline) noexcept : deadline_(deadline) {}
+    /// With `whole`, this is a part of work that is cancelled as a whole by setting it; it must outlive us.
+    explicit Cancellation(Clock::time_point deadline, const std::atomic<bool>* whole = nullptr) noexcept
+        : deadline_(deadline), whole_(whole) {}
 
     void cancel() noexcept { cancelled_.store(true, std::memory_order_relaxed); }
 
     /// Someone called cancel(): the result is not wanted.
-    bool cancelled() const noexcept { return cancelled_.load(std::memory_order_relaxed); }
+    bool cancelled() const noexcept {
+        return cancelled_.load(std::memory_order_relaxed) ||
+               (whole_ != nullptr && whole_->load(std::memory_order_relaxed));
+    }
     bool expired() const noexcept { return Clock::now() >= deadline_; }
     bool should_stop() const noexcept { return cancelled() || expired(); }
 
@@ -29,6 +34,7 @@ class Cancellation {
   private:
     std::atomic<bool> cancelled_{false};
     Clock::time_point deadline_;
+    const std::atomic<bool>* whole_;
 };
 
 }  // namespace media

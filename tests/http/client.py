@@ -30,21 +30,34 @@ class Response:
         return json.loads(self.body)
 
 
-def fetch(port, target, method="GET", headers=None, timeout=60):
-    """One request on a connection of its own. Raises http.client.IncompleteRead where the body is cut short."""
+def fetch(port, target, method="GET", headers=None, timeout=60, body=None):
+    """One request on a connection of its own, with the bytes of `body`. Raises http.client.IncompleteRead where the
+    answer is cut short."""
     started = time.monotonic()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
         connection.putrequest(method, target, skip_accept_encoding=True)
         for name, value in {"Connection": "close", **(headers or {})}.items():
             connection.putheader(name, value)
-        connection.endheaders()
+        if body is not None:
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body)
         answer = connection.getresponse()
         body = answer.read()
         now = time.monotonic()
         return Response(answer.status, answer.headers, body, now - started, now)
     finally:
         connection.close()
+
+
+def multipart(*files, boundary="----ngx-media-test"):
+    """Body and content type of a form with those files: bytes, or name and bytes."""
+    body = b""
+    for number, file in enumerate(files):
+        name, content = file if isinstance(file, tuple) else (f"{number}.jpg", file)
+        body += (f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
+                 "Content-Type: application/octet-stream\r\n\r\n").encode() + content + b"\r\n"
+    return body + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
 
 
 def raw(port, data, timeout=30):

@@ -397,6 +397,10 @@ class Nginx:
     def get(self, target, headers=None, method="GET", timeout=60):
         return client.fetch(self.port, target, method, headers, timeout * SLOW)
 
+    def send(self, target, body, type="application/octet-stream", method="POST", headers=None, timeout=60):
+        """A request with a body."""
+        return client.fetch(self.port, target, method, {"Content-Type": type, **(headers or {})}, timeout * SLOW, body)
+
     def raw(self, data, timeout=30):
         return client.raw(self.port, data, timeout * SLOW)
 
