@@ -43,6 +43,9 @@ void RenditionRequest::compose_key() {
             }
         }
     }
+    if (detour_.arrived) {
+        key_ += "+arrived";
+    }
     const std::string purged =
         main_config(r_)->purges->generations(server, view(r_->uri), rendition_.presets);
     if (!purged.empty()) {

@@ -30,7 +30,7 @@ ngx_int_t RenditionRequest::on_cache(DiskTier::Outcome outcome) {
     switch (outcome) {
         case DiskTier::Outcome::hit:
             report_.cache = CacheStatus::hit;
-            return send_stored();
+            return disk_.facts().status == NGX_HTTP_NOT_FOUND ? doubt_absence() : send_stored();
         case DiskTier::Outcome::updating:
         case DiskTier::Outcome::expired:
             return on_stale(outcome);

@@ -95,6 +95,8 @@ class RenditionRequest {
     bool stored_leads_on() const noexcept;
     ngx_int_t follow_stored();
     ngx_int_t look_elsewhere();
+    ngx_int_t doubt_absence();
+    ngx_int_t on_arrived();
     ngx_int_t follow_signpost();
     void pass_signpost();
     ngx_int_t ignore_hints();
@@ -151,6 +153,7 @@ class RenditionRequest {
     struct Detour {
         bool past_signpost = false;  ///< the original moves
         bool bare_size = false;      ///< hints have given way: they set no size any more
+        bool arrived = false;        ///< the original was missing, and has been uploaded since
     };
     Detour detour_;
     /// What is known of the original when another rendition of it is looked up: no need to fetch it again.
