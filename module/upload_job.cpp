@@ -120,7 +120,8 @@ void publish_items(std::vector<UploadItem>& items, const UploadTerms& terms) {
     }
 }
 
-Status IntakeJob::expect(std::string_view content_type, bool put) {
+Status IntakeJob::expect(std::string_view content_type, bool put, ExpectedDigests digests) {
+    digests_ = std::move(digests);
     auto parser = body_parser(content_type, *this, put);
     if (!parser) {
         return std::move(parser).error();
@@ -160,6 +161,9 @@ Status IntakeJob::parse() {
     if (sound && files_ > max_files) {
         return Error{400, "more than " + std::to_string(max_files) + " files in one request"};
     }
+    if (sound && !digests_.empty() && items.size() != 1) {
+        return Error{400, "a digest speaks of one file, and there are several"};
+    }
     return sound;
 }
 
@@ -193,6 +197,10 @@ void IntakeJob::end_file() {
         return;
     }
     if (Status status = item.file->finish(); !status) {
+        item.fail(std::move(status).error());
+        return;
+    }
+    if (Status status = digests_.check(*item.file); !status) {
         item.fail(std::move(status).error());
         return;
     }

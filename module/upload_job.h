@@ -11,6 +11,7 @@
 #include "core/base/result.h"
 #include "core/rendition/settings.h"
 #include "core/store/body.h"
+#include "core/store/digests.h"
 #include "core/store/store.h"
 #include "module/request_wait.h"
 #include "module/source.h"
@@ -68,7 +69,7 @@ class IntakeJob final : public AwaitedTask, private BodySink {
     explicit IntakeJob(UploadTerms upload_terms) : terms(std::move(upload_terms)) {}
 
     /// Before the body is read: whether it can be one at all. 400, 415.
-    Status expect(std::string_view content_type, bool put);
+    Status expect(std::string_view content_type, bool put, ExpectedDigests digests);
 
     /// Files of one request: each is held open until all are there.
     static constexpr std::size_t max_files = 100;
@@ -92,6 +93,7 @@ class IntakeJob final : public AwaitedTask, private BodySink {
     void refetch(bool wanted) override { again = wanted; }
 
     std::unique_ptr<BodyParser> parser_;
+    ExpectedDigests digests_;
     std::size_t files_ = 0;
 };
 

@@ -1,5 +1,6 @@
 #include "module/upload_request.h"
 
+#include <array>
 #include <utility>
 
 #include "core/rendition/header_text.h"
@@ -152,13 +153,36 @@ Result<std::unique_ptr<IntakeJob>> UploadRequest::prepare() {
         return Error{400, "a part of a file is not taken"};
     }
     auto intake = std::make_unique<IntakeJob>(terms());
-    if (Status ready = intake->expect(type, r_->method == NGX_HTTP_PUT); !ready) {
+    auto digests = read_digests();
+    if (!digests) {
+        return std::move(digests).error();
+    }
+    if (Status ready = intake->expect(type, r_->method == NGX_HTTP_PUT, std::move(*digests)); !ready) {
         return std::move(ready).error();
     }
     if (is_bare_file(type) && r_->headers_in.content_length_n > conf_->upload_max) {
         return Error{413, "the file is larger than allowed"};
     }
     return intake;
+}
+
+Result<ExpectedDigests> UploadRequest::read_digests() {
+    ExpectedDigests digests;
+    using Add = Status (ExpectedDigests::*)(std::string_view) noexcept;
+    constexpr std::array<std::pair<std::string_view, Add>, 3> fields{
+        {{"content-md5", &ExpectedDigests::add_content_md5},
+         {"digest", &ExpectedDigests::add_digest},
+         {"repr-digest", &ExpectedDigests::add_repr_digest}}};
+    for (const auto& [name, add] : fields) {
+        const std::string_view value = request_header(r_, name);
+        if (value.empty()) {
+            continue;
+        }
+        if (Status status = (digests.*add)(value); !status) {
+            return std::move(status).error();
+        }
+    }
+    return digests;
 }
 
 UploadTerms UploadRequest::terms() const {

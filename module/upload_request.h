@@ -29,6 +29,7 @@ class UploadRequest {
 
   private:
     Result<std::unique_ptr<IntakeJob>> prepare();
+    Result<ExpectedDigests> read_digests();
     UploadTerms terms() const;
     static void on_body(ngx_http_request_t* r);
     ngx_int_t take_in();

@@ -9,85 +9,29 @@ import pytest
 
 import client
 import pictures
+import uploads
 from client import multipart
+from uploads import HTTP, JPEG, error, files_of, item, leftovers, make, problem, unique
 
-JPEG = pictures.encode(pictures.gradient(400, 300), "JPEG")
 PNG = pictures.encode(pictures.quadrants(), "PNG")
 WEBP = pictures.encode(pictures.gradient(120, 90), "WEBP")
 GIF = pictures.animation("GIF", frames=4)
 
-HTTP = """
-media_cache_path @cache@ levels=1:2 keys_zone=z:4m;
-client_max_body_size 300m;
-"""
-SERVER = """
-location /upload { media_upload @store@; media_upload_url /img/; }
-location /img/ { media_root @store@; media_cache z; }
-location /bare/ { alias @store@/; }
-location /small { media_upload @store@; media_upload_url /img/; media_upload_max 20k; }
-location /png { media_upload @store@; media_upload_url /img/; media_upload_types image/png image/gif; }
-location /svg { media_upload @store@; media_upload_url /img/; media_upload_types image/svg+xml image/jpeg; }
-location /strict { media_upload @store@; media_upload_url https://cdn.example.com/img/; media_fail_on warning;
+LOCATIONS = uploads.SERVER + """
+location /small { media_upload @prefix@/store; media_upload_url /img/; media_upload_max 20k; }
+location /png { media_upload @prefix@/store; media_upload_url /img/; media_upload_types image/png image/gif; }
+location /svg { media_upload @prefix@/store; media_upload_url /img/; media_upload_types image/svg+xml image/jpeg; }
+location /strict { media_upload @prefix@/store; media_upload_url https://cdn.example.com/img/; media_fail_on warning;
                    media_max_source_pixels 100k; }
-location = /exact { media_upload @store@; media_upload_url /img/; }
-location /pages { media_upload @store@; media_intercept_errors on; error_page 415 /unsupported.html; }
+location = /exact { media_upload @prefix@/store; media_upload_url /img/; }
+location /pages { media_upload @prefix@/store; media_intercept_errors on; error_page 415 /unsupported.html; }
 location = /unsupported.html { internal; return 200 "not this"; }
 """
 
 
-def make(factory, server=SERVER, http=HTTP, **arguments):
-    made = factory(start=False, server=server, http=http, store="@prefix@/store", **arguments)
-    made.store = made.prefix / "store"
-    made.configure(http, server.replace("@store@", str(made.store)), arguments.get("main", ""))
-    return made.start()
-
-
 @pytest.fixture(scope="module")
 def server(make_nginx):
-    return make(make_nginx)
-
-
-def item(answer, status=201, kind="created"):
-    """The one item of an answer."""
-    assert answer.status == status, answer.body
-    assert answer.type == "application/json"
-    items = answer.json()["items"]
-    assert len(items) == 1 and items[0]["status"] == kind, items
-    return items[0]
-
-
-def error(answer, status, index=0):
-    """The error of an item of an answer."""
-    assert answer.status == status, answer.body
-    told = answer.json()["items"][index]
-    assert told["status"] == "error", told
-    return told["error"]
-
-
-def problem(answer, status):
-    """A request that was refused as a whole."""
-    assert answer.status == status, answer.body
-    assert answer.type == "application/problem+json"
-    told = answer.json()
-    assert told["status"] == status and told["title"] and told["detail"]
-    return told
-
-
-def unique(body, number=[0]):
-    """Another file that holds the same picture: bytes behind the end of a JPEG are no part of it."""
-    number[0] += 1
-    return body + f"{number[0]}".encode()
-
-
-def files_of(server, key):
-    folder = server.store / key[:2] / key[2:4]
-    return sorted(p.name for p in folder.iterdir() if p.name.startswith(key)) if folder.exists() else []
-
-
-def leftovers(server):
-    """What is unfinished in the store."""
-    folder = server.store / ".incoming"
-    return sorted(p.name for p in folder.iterdir()) if folder.exists() else []
+    return make(make_nginx, LOCATIONS)
 
 
 # What is answered, and stored
@@ -142,13 +86,13 @@ def base64_text(body):
                         .encode(), "application/json; charset=utf-8"),
 ], ids=["image", "octets", "other type", "put", "slash", "exact", "form", "form other name", "json", "data URI"])
 def test_bodies(server, send):
-    body = unique(JPEG)
+    body = unique()
     told = item(send(server, body))
     assert told["type"] == "image/jpeg" and server.get(told["url"]).body == body
 
 
 def test_chunked(server):
-    body = unique(JPEG)
+    body = unique()
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:7], body[7:5000], body[5000:])) + b"0\r\n\r\n"
     answer = server.raw(b"POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\nConnection: close\r\n"
                         b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
@@ -157,8 +101,8 @@ def test_chunked(server):
 
 def test_order_and_mixture(server):
     """Items stand in the order sent, each with its own fate."""
-    first, second = unique(JPEG), unique(JPEG)
-    known = unique(JPEG)
+    first, second = unique(), unique()
+    known = unique()
     item(server.send("/upload", known))
     answer = server.send("/upload", *multipart(first, b"no picture", known, second, first))
     assert answer.status == 207, answer.body
@@ -175,7 +119,7 @@ def test_order_and_mixture(server):
 def test_status(server, sent, status):
     known = JPEG
     server.send("/upload", known)
-    bodies = {0: unique(JPEG), 1: known, 2: b"this is text", 3: JPEG[:len(JPEG) // 2]}
+    bodies = {0: unique(), 1: known, 2: b"this is text", 3: JPEG[:len(JPEG) // 2]}
     answer = server.send("/upload", *multipart(*[bodies[n] for n in sent]))
     assert answer.status == status, answer.body
     assert len(answer.json()["items"]) == len(sent)
@@ -210,8 +154,8 @@ def test_bad_bodies(server, body, mime, status):
 
 def test_nothing_of_a_broken_body_is_stored(server):
     """A body that breaks off after a whole file gives nothing, not half of what was meant."""
-    first = unique(JPEG)
-    body, mime = multipart(first, unique(JPEG))
+    first = unique()
+    body, mime = multipart(first, unique())
     problem(server.send("/upload", body[:-300], mime), 400)
     assert files_of(server, hashlib.sha256(first).hexdigest()) == [] and leftovers(server) == []
 
@@ -222,14 +166,47 @@ def test_put_is_one_file(server):
 
 
 def test_too_many_files(server):
-    told = problem(server.send("/upload", *multipart(*[unique(JPEG) for _ in range(101)])), 400)
+    told = problem(server.send("/upload", *multipart(*[unique() for _ in range(101)])), 400)
     assert "100" in told["detail"] and leftovers(server) == []
 
 
 def test_coded_or_partial_bodies(server):
     problem(server.send("/upload", JPEG, headers={"Content-Encoding": "gzip"}), 415)
     problem(server.send("/upload", JPEG, headers={"Content-Range": "bytes 0-9/100"}), 400)
-    item(server.send("/upload", unique(JPEG), headers={"Content-Encoding": "identity"}))
+    item(server.send("/upload", unique(), headers={"Content-Encoding": "identity"}))
+
+
+# Digests
+
+def digests(body, bad=False):
+    def code(name):
+        digest = hashlib.new(name, body + (b"x" if bad else b"")).digest()
+        return base64.b64encode(digest).decode()
+    return [{"Content-MD5": code("md5")}, {"Digest": "sha-256=" + code("sha256")},
+            {"Digest": "SHA-256=" + code("sha256") + ",adler32=03da0195"}, {"Repr-Digest": f"sha-256=:{code('sha256')}:"},
+            {"Repr-Digest": f"sha-512=:{code('sha512')}:"}]
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_digest(server, number):
+    body = unique()
+    assert error(server.send("/upload", body, headers=digests(body, True)[number]), 422)["detail"]
+    assert files_of(server, hashlib.sha256(body).hexdigest()) == [] and leftovers(server) == []
+    item(server.send("/upload", body, headers=digests(body)[number]))
+    form = unique()
+    item(server.send("/upload", *multipart(form), headers=digests(form)[number]))
+
+
+@pytest.mark.parametrize("field", [{"Content-MD5": "xyz"}, {"Content-MD5": "AAAA"}, {"Digest": "sha-256=@@"},
+                                   {"Repr-Digest": "sha-256=AAAA"}])
+def test_malformed_digest(server, field):
+    problem(server.send("/upload", JPEG, headers=field), 400)
+
+
+def test_digest_of_several(server):
+    first, second = unique(), unique()
+    problem(server.send("/upload", *multipart(first, second), headers=digests(first)[0]), 400)
+    assert files_of(server, hashlib.sha256(first).hexdigest()) == []
 
 
 # What is let in
@@ -289,7 +266,7 @@ def test_limits(server):
 
 
 def test_settings_of_the_location(server):
-    assert error(server.send("/strict", unique(JPEG)), 422)  # 120000 pixels
+    assert error(server.send("/strict", unique()), 422)  # 120000 pixels
     told = item(server.send("/strict", PNG + b"strict"))
     assert told["url"].startswith("https://cdn.example.com/img/")
 
@@ -313,7 +290,7 @@ def test_error_pages(server):
 
 
 def test_record(server):
-    body = unique(JPEG)
+    body = unique()
     told = item(server.send("/upload", body))
     answer = server.get("/upload/" + told["key"])
     assert answer.status == 200 and answer.type == "application/json" and answer.header("Cache-Control") == "no-store"
@@ -330,7 +307,7 @@ def test_record(server):
 def test_list(own_nginx):
     server = make(own_nginx)
     assert server.get("/upload").json() == {"items": [], "next": None}
-    keys = sorted(item(server.send("/upload", unique(JPEG)))["key"] for _ in range(7))
+    keys = sorted(item(server.send("/upload", unique()))["key"] for _ in range(7))
     whole = server.get("/upload").json()
     assert [r["key"] for r in whole["items"]] == keys and whole["next"] is None
     assert all(r["url"] == f"/img/{r['key'][:2]}/{r['key'][2:4]}/{r['key']}.jpg" for r in whole["items"])
@@ -353,7 +330,7 @@ def test_bad_queries(server, query, parameter):
 
 
 def test_delete(server):
-    body = unique(JPEG)
+    body = unique()
     told = item(server.send("/upload", body))
     assert server.get(told["url"] + "?w=33").status == 200
     answer = server.get("/upload/" + told["key"], method="DELETE")
@@ -394,7 +371,7 @@ def test_methods(server, target, method, status, allow):
     "%2eincoming/x", "a/../.incoming/x", ".incoming%2fx", "{folder}/{key}.json", "{folder}/{key}.json?w=9",
     "{folder}/%61{key1}.json", "/{folder}/{key}.json", "{folder}/{key}%2ejson"])
 def test_private(server, path):
-    body = next(b for b in iter(lambda: unique(JPEG), None) if hashlib.sha256(b).hexdigest().startswith("a"))
+    body = next(b for b in iter(lambda: unique(), None) if hashlib.sha256(b).hexdigest().startswith("a"))
     key = item(server.send("/upload", body))["key"]
     for folder in (".incoming", ".events", ".sources", ".rejected"):
         (server.store / folder).mkdir(exist_ok=True)
@@ -411,7 +388,7 @@ def test_private(server, path):
 
 
 def test_queue_full(own_nginx):
-    server = make(own_nginx, main="", http=HTTP + "media_threads 1 queue=1;", workers=1)
+    server = make(own_nginx, http=HTTP + "media_threads 1 queue=1;", workers=1)
     body = pictures.encode(pictures.gradient(2600, 2000), "PNG")
     answers = client.at_once([lambda n=n: server.send("/upload", body + bytes([n])) for n in range(12)])
     statuses = {a.status for a in answers}
