@@ -4,6 +4,7 @@
 
 #include "core/base/hash.h"
 #include "core/store/layout.h"
+#include "module/worker.h"
 
 namespace media {
 
@@ -71,20 +72,25 @@ bool RecordMirror::remove(RedisService& service, const Record& record, Done done
     return waits();
 }
 
-void RecordMirror::set(std::string key, std::string_view value) {
+void RecordMirror::set(const std::string& key, std::string_view value) {
     std::string command;
     append_command(command, {"SET", key, value});
-    send(std::move(key), std::move(command));
+    send(key, command);
 }
 
-void RecordMirror::del(std::string key) {
+void RecordMirror::del(const std::string& key) {
     std::string command;
     append_command(command, {"DEL", key});
-    send(std::move(key), std::move(command));
+    send(key, command);
 }
 
-void RecordMirror::send(std::string key, std::string command) {
-    auto call = service_->call(std::move(key), std::move(command), 1, [this](std::span<RespReply> replies) {
+void RecordMirror::send(const std::string& key, const std::string& command) {
+    MirrorDebt& debt = *worker()->mirror_debts.at(service_);
+    debt.forget(key);
+    auto call = service_->call(key, command, 1, [this, &debt, key, command](std::span<RespReply> replies) {
+        if (replies.empty() || replies[0].value().error()) {
+            debt.owe(key, command);
+        }
         if (!replies.empty() && replies[0].value().error()) {
             service_->note_refusal(replies[0].value().text());
         }
@@ -92,10 +98,12 @@ void RecordMirror::send(std::string key, std::string command) {
             std::exchange(done_, nullptr)();
         }
     });
-    if (call != nullptr) {
-        calls_.push_back(std::move(call));
-        ++open_;
+    if (call == nullptr) {
+        debt.owe(key, command);
+        return;
     }
+    calls_.push_back(std::move(call));
+    ++open_;
 }
 
 bool RecordMirror::waits() {

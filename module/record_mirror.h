@@ -40,9 +40,9 @@ class RecordMirror {
   private:
     void open(RedisService& service) noexcept;
     void close() noexcept;
-    void set(std::string key, std::string_view value);
-    void del(std::string key);
-    void send(std::string key, std::string command);
+    void set(const std::string& key, std::string_view value);
+    void del(const std::string& key);
+    void send(const std::string& key, const std::string& command);
     bool get(std::string key, std::function<void(std::string_view)> then);
     bool waits();
 

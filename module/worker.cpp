@@ -117,7 +117,10 @@ ngx_int_t start_worker(ngx_cycle_t* cycle) {
         return NGX_ERROR;
     }
     for (const auto& config : main->catalogue->redis) {
-        current->redis.emplace(config.get(), std::make_unique<RedisService>(*config));
+        const auto place =
+            current->redis.emplace(config.get(), std::make_unique<RedisService>(*config)).first;
+        RedisService& service = *place->second;
+        current->mirror_debts.emplace(&service, std::make_unique<MirrorDebt>(service));
     }
     current->hot_files.start(hot_limit(cycle));
     current->tidy.handler = guard<on_tidy>;
@@ -146,6 +149,7 @@ ngx_int_t start_worker(ngx_cycle_t* cycle) {
 void stop_worker(ngx_cycle_t* /*cycle*/) {
     if (current) {
         current->purge_exchanges.clear();
+        current->mirror_debts.clear();
         for (const auto& [config, service] : current->redis) {
             service->stop();
         }

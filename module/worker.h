@@ -7,6 +7,7 @@
 
 #include "core/picture/watermark.h"
 #include "module/hot_files.h"
+#include "module/mirror_debt.h"
 #include "module/purge_exchange.h"
 #include "module/purge_table.h"
 #include "module/purge_writer.h"
@@ -29,6 +30,7 @@ struct Worker {
     std::map<std::string, std::shared_ptr<Watermark>, std::less<>> watermarks;
     HotFiles hot_files;
     std::map<const RedisConfig*, std::unique_ptr<RedisService>> redis;
+    std::map<const RedisService*, std::unique_ptr<MirrorDebt>> mirror_debts;  ///< of each
     ngx_event_t sweep{};
     ngx_event_t tidy{};
     ngx_event_t fonts{};

@@ -105,6 +105,7 @@ def test_without_redis(redis, back, front):
     for server in (back, front):
         server.expect_log(r"media: redis at")
         assert statuses(server, told["url"] + "?w=50") == [200] * 6
+    redis("SAVE")  # what it knows of records outlives it
     redis.kill()
     second = item(back.send("/upload", unique()))
     assert back.get("/upload/" + second["key"]).status == 200
@@ -112,5 +113,8 @@ def test_without_redis(redis, back, front):
     answer = back.get("/upload/" + told["key"], method="DELETE")
     assert answer.status == 202 and answer.body == b""
     assert statuses(back, told["url"] + "?w=50") == [404] * 6
+    assert front.get("/upload/" + told["key"]).status == 404  # nobody can be asked
     redis.start()
+    wait_until(lambda: front.get("/upload/" + second["key"]).status == 200, 20 * SLOW, "the record that was missed")
+    wait_until(lambda: front.get("/upload/" + told["key"]).status == 404, 20 * SLOW, "the end of the other")
     wait_until(lambda: statuses(front, told["url"] + "?w=50") == [404] * 6, 20 * SLOW, "the end of it elsewhere")
