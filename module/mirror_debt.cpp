@@ -52,7 +52,8 @@ void MirrorDebt::pay() {
         complained_ = false;
         return;
     }
-    const auto& [key, command] = *owed_.begin();
+    const std::string key = owed_.begin()->first;
+    const std::string command = owed_.begin()->second;
     call_ = service_.call(key, command, 1, [this, key, command](std::span<RespReply> replies) {
         on_paid(key, command, !replies.empty() && !replies[0].value().error());
     });

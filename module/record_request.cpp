@@ -96,7 +96,7 @@ class RecordRequest {
   private:
     ngx_int_t begin();
     ngx_int_t look_up();
-    ngx_int_t look_in_redis(Error missing);
+    ngx_int_t look_in_redis(const Error& missing);
     ngx_int_t list();
     ngx_int_t remove();
     ngx_int_t on_removed(Record record);
@@ -173,7 +173,7 @@ ngx_int_t RecordRequest::look_up() {
 }
 
 // What another machine has stored.
-ngx_int_t RecordRequest::look_in_redis(Error missing) {
+ngx_int_t RecordRequest::look_in_redis(const Error& missing) {
     RedisService* service = redis();
     if (service == nullptr) {
         return fail(missing);
