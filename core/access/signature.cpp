@@ -1,15 +1,14 @@
 #include "core/access/signature.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include <algorithm>
-#include <array>
 #include <fstream>
 #include <optional>
 #include <utility>
 
+#include "core/access/base64url.h"
+#include "core/base/hash.h"
 #include "core/rendition/guard.h"
 #include "core/rendition/query.h"
 
@@ -17,62 +16,8 @@ namespace media {
 
 namespace {
 
-constexpr std::size_t digest_size = 32;
 constexpr std::size_t shortest_signature = 16;
 constexpr std::size_t shortest_key = 16;
-
-using Digest = std::array<std::uint8_t, digest_size>;
-
-constexpr std::string_view base64url = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-std::string encode(std::span<const std::uint8_t> bytes) {
-    std::string text;
-    std::uint32_t bits = 0;
-    unsigned count = 0;
-    for (const std::uint8_t byte : bytes) {
-        bits = bits << 8U | byte;
-        count += 8;
-        while (count >= 6) {
-            count -= 6;
-            text.push_back(base64url[bits >> count & 63U]);
-        }
-    }
-    if (count > 0) {
-        text.push_back(base64url[bits << (6 - count) & 63U]);
-    }
-    return text;
-}
-
-// Only what encode() writes: no padding, no other alphabet, no bits beyond the last byte.
-std::optional<std::vector<std::uint8_t>> decode(std::string_view text) {
-    std::vector<std::uint8_t> bytes;
-    std::uint32_t bits = 0;
-    unsigned count = 0;
-    for (const char c : text) {
-        const std::size_t value = base64url.find(c);
-        if (value == std::string_view::npos) {
-            return std::nullopt;
-        }
-        bits = bits << 6U | static_cast<std::uint32_t>(value);
-        count += 6;
-        if (count >= 8) {
-            count -= 8;
-            bytes.push_back(static_cast<std::uint8_t>(bits >> count & 255U));
-        }
-    }
-    if (count == 6 || (bits & ((1U << count) - 1)) != 0) {
-        return std::nullopt;
-    }
-    return bytes;
-}
-
-Digest mac(const SigningKey& key, std::string_view text) {
-    Digest digest{};
-    unsigned size = digest_size;
-    HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
-         reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data(), &size);
-    return digest;
-}
 
 int digit(char c) {
     return c >= '0' && c <= '9'   ? c - '0'
@@ -174,7 +119,7 @@ Result<std::string> sign_url(const SigningKey& key, std::string_view path, std::
         if (!url) {
             return std::move(url).error();
         }
-        return encode(mac(key, url->text));
+        return base64url(hmac_sha256(key, bytes_of(url->text)));
     });
 }
 
@@ -188,14 +133,14 @@ Status check_signature(std::span<const SigningKey> keys, std::string_view path, 
         if (!url->signature) {
             return required ? Status{Error{403, "this location wants a signed URL", "s"}} : Status{Nothing{}};
         }
-        const auto given = decode(*url->signature);
-        if (!given || given->size() < shortest_signature || given->size() > digest_size) {
+        const auto given = from_base64url(*url->signature);
+        if (!given || given->size() < shortest_signature || given->size() > sizeof(Sha256)) {
             return Error{403, "the signature is malformed", "s"};
         }
         // All keys, whichever fits: how long it takes says nothing.
         bool good = false;
         for (const SigningKey& key : keys) {
-            const Digest digest = mac(key, url->text);
+            const Sha256 digest = hmac_sha256(key, bytes_of(url->text));
             good |= CRYPTO_memcmp(digest.data(), given->data(), given->size()) == 0;
         }
         return good ? Status{Nothing{}} : Status{Error{403, "the signature is wrong", "s"}};

@@ -1,5 +1,7 @@
 #include "core/base/hash.h"
 
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/sha.h>
 
 #include <algorithm>
@@ -9,6 +11,14 @@ namespace media {
 Sha256 sha256(ByteView bytes) noexcept {
     Sha256 digest{};
     SHA256(bytes.data(), bytes.size(), digest.data());
+    return digest;
+}
+
+Sha256 hmac_sha256(ByteView key, ByteView text) noexcept {
+    Sha256 digest{};
+    unsigned size = 0;
+    HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), text.data(), text.size(), digest.data(),
+         &size);
     return digest;
 }
 

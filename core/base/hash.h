@@ -14,6 +14,9 @@ using Sha256 = std::array<std::uint8_t, 32>;
 /// SHA-256 (FIPS 180-4).
 Sha256 sha256(ByteView bytes) noexcept;
 
+/// HMAC-SHA-256 (RFC 2104).
+Sha256 hmac_sha256(ByteView key, ByteView text) noexcept;
+
 /// Lower-case hex of the first `count` bytes of a view (all of them by default).
 std::string hex(ByteView bytes, std::size_t count = SIZE_MAX);
 
