@@ -123,6 +123,18 @@ ngx_int_t send_memory(ngx_http_request_t* r, const std::uint8_t* bytes, std::siz
     return ngx_http_output_filter(r, &chain);
 }
 
+ngx_int_t send_options(ngx_http_request_t* r, std::string_view allow) noexcept {
+    if (const ngx_int_t outcome = ngx_http_discard_request_body(r); outcome != NGX_OK) {
+        return outcome;
+    }
+    r->headers_out.status = NGX_HTTP_NO_CONTENT;
+    r->header_only = 1;
+    if (add_header(r, "Allow", allow) == nullptr) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return ngx_http_send_header(r);
+}
+
 bool set_problem(ngx_http_request_t* r, int status, std::string_view body) noexcept {
     if (!set_entity(r, static_cast<ngx_uint_t>(status), "application/problem+json",
                     static_cast<off_t>(body.size()), -1, {})) {

@@ -33,6 +33,9 @@ bool set_entity(ngx_http_request_t* r, ngx_uint_t status, std::string_view type,
 /// Sends `bytes`, which must live as long as the request, behind the headers that are set.
 ngx_int_t send_memory(ngx_http_request_t* r, const std::uint8_t* bytes, std::size_t size) noexcept;
 
+/// Answers OPTIONS with 204; `allow` must live as long as the request.
+ngx_int_t send_options(ngx_http_request_t* r, std::string_view allow) noexcept;
+
 /// Answers with an error: as problem+json, or, where `intercept` is set and an error_page stands for the
 /// status, by returning the status, which nginx then shows.
 ngx_int_t send_problem(ngx_http_request_t* r, const Error& error, bool intercept);

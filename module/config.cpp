@@ -213,6 +213,7 @@ char* merge_location_config(ngx_conf_t* cf, void* parent, void* child) {
     inherit_pointer(conf->auto_formats, above->auto_formats);
     inherit_pointer(conf->quality, above->quality);
     inherit_pointer(conf->effort, above->effort);
+    inherit_pointer(conf->tokens, above->tokens);
     ngx_conf_merge_ptr_value(conf->signature, above->signature, nullptr);
     ngx_conf_merge_ptr_value(conf->redis, above->redis, nullptr);
     if (conf->forced_watermark.data == nullptr) {

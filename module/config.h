@@ -58,6 +58,7 @@ struct Catalogue {
 };
 
 class PurgeTable;
+struct TokenConfig;
 
 struct MainConfig {
     ngx_array_t caches;  ///< of ngx_http_file_cache_t*, by media_cache_path
@@ -99,6 +100,7 @@ struct LocationConfig {
     ngx_flag_t purge;
     Place* purge_place;          ///< where media_purge says "on"
     SignatureConfig* signature;  ///< unset: NGX_CONF_UNSET_PTR
+    TokenConfig* tokens;         ///< null: no media_token here, nor above
     ngx_str_t forced_watermark;  ///< data null: unset; length 0: off
     Place* forced_place;
     ngx_shm_zone_t* cache;  ///< null: off

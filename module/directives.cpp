@@ -9,6 +9,7 @@
 #include "module/directive_values.h"
 #include "module/guard.h"
 #include "module/setter.h"
+#include "module/token_access.h"
 #include "module/upload_config.h"
 #include "module/watermark_directives.h"
 

@@ -3,14 +3,19 @@
 #include "module/config.h"
 #include "module/guard.h"
 #include "module/origin_capture.h"
+#include "module/token_access.h"
 #include "module/variables.h"
 #include "module/worker.h"
 
 namespace {
 
+ngx_int_t install(ngx_conf_t* cf) {
+    return media::install_filters(cf) == NGX_OK ? media::install_token_access(cf) : NGX_ERROR;
+}
+
 ngx_http_module_t context = {
     media::guard<media::add_variables>,           // preconfiguration
-    media::guard<media::install_filters>,         // postconfiguration
+    media::guard<install>,                        // postconfiguration
     media::guard<media::create_main_config>,      // create main configuration
     media::guard<media::init_main_config>,        // init main configuration
     nullptr,                                      // create server configuration

@@ -10,6 +10,7 @@
 #include "module/answer.h"
 #include "module/guard.h"
 #include "module/rendition_request.h"
+#include "module/token_access.h"
 
 namespace media {
 
@@ -35,22 +36,25 @@ constexpr std::array<std::string_view, 15> not_for_origin{"range",
                                                           "width",
                                                           "save-data"};
 
-bool for_origin(const ngx_table_elt_t& field) noexcept {
-    const std::string_view name{reinterpret_cast<const char*>(field.lowcase_key), field.key.len};
-    return field.hash != 0 &&
-           std::find(not_for_origin.begin(), not_for_origin.end(), name) == not_for_origin.end();
+// A token was for us.
+constexpr std::string_view credentials = "authorization";
+
+std::string_view name_of(const ngx_table_elt_t& field) noexcept {
+    return {reinterpret_cast<const char*>(field.lowcase_key), field.key.len};
 }
 
-ngx_int_t clean_request_headers(ngx_http_request_t* sr) noexcept {
-    const ngx_list_part_t first = sr->headers_in.headers.part;
-    ngx_list_t* kept = &sr->headers_in.headers;
-    if (ngx_list_init(kept, sr->pool, 20, sizeof(ngx_table_elt_t)) != NGX_OK) {
+// Keeps those header fields of a request that `wanted` wants.
+template <class Wanted>
+ngx_int_t keep_fields(ngx_http_request_t* r, Wanted wanted) noexcept {
+    const ngx_list_part_t first = r->headers_in.headers.part;
+    ngx_list_t* kept = &r->headers_in.headers;
+    if (ngx_list_init(kept, r->pool, 20, sizeof(ngx_table_elt_t)) != NGX_OK) {
         return NGX_ERROR;
     }
     for (const ngx_list_part_t* part = &first; part != nullptr; part = part->next) {
         const auto* fields = static_cast<const ngx_table_elt_t*>(part->elts);
         for (ngx_uint_t i = 0; i < part->nelts; ++i) {
-            if (!for_origin(fields[i])) {
+            if (fields[i].hash == 0 || !wanted(name_of(fields[i]))) {
                 continue;
             }
             auto* field = static_cast<ngx_table_elt_t*>(ngx_list_push(kept));
@@ -59,6 +63,17 @@ ngx_int_t clean_request_headers(ngx_http_request_t* sr) noexcept {
             }
             *field = fields[i];
         }
+    }
+    return NGX_OK;
+}
+
+ngx_int_t clean_request_headers(ngx_http_request_t* sr) noexcept {
+    const bool token = token_of(sr) != nullptr;
+    if (keep_fields(sr, [token](std::string_view name) {
+            return !(token && name == credentials) &&
+                   std::find(not_for_origin.begin(), not_for_origin.end(), name) == not_for_origin.end();
+        }) != NGX_OK) {
+        return NGX_ERROR;
     }
     ngx_http_headers_in_t& in = sr->headers_in;
     in.range = nullptr;
@@ -189,6 +204,11 @@ ngx_int_t body_filter(ngx_http_request_t* r, ngx_chain_t* chain) {
 }
 
 }  // namespace
+
+ngx_int_t withhold_token(ngx_http_request_t* r) noexcept {
+    return token_of(r) == nullptr ? NGX_OK
+                                  : keep_fields(r, [](std::string_view name) { return name != credentials; });
+}
 
 ngx_int_t OriginCapture::start(ngx_http_request_t* r, ngx_str_t* uri, Validators known) {
     known_ = std::move(known);

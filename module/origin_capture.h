@@ -72,6 +72,10 @@ class OriginCapture {
     Freshness freshness_;
 };
 
+/// Takes a token that has passed out of the header fields of a request, which another location is about to
+/// answer: an origin is not shown who asked us. (OriginCapture does so for its own.)
+ngx_int_t withhold_token(ngx_http_request_t* r) noexcept;
+
 /// Puts our filters on top of nginx' chains.
 ngx_int_t install_filters(ngx_conf_t* cf);
 

@@ -11,6 +11,7 @@
 #include "module/guard.h"
 #include "module/purge_request.h"
 #include "module/purge_table.h"
+#include "module/token_access.h"
 #include "module/worker.h"
 
 namespace media {
@@ -31,6 +32,10 @@ std::string_view name_of(CacheStatus status) noexcept {
 ngx_int_t rendition_handler(ngx_http_request_t* r) {
     if (asks_for_purge(r)) {
         return purge_handler(r);
+    }
+    if (r->method == NGX_HTTP_OPTIONS && asks_for_token(r)) {
+        return send_options(
+            r, location_config(r)->purge != 0 ? "GET, HEAD, OPTIONS, PURGE" : "GET, HEAD, OPTIONS");
     }
     auto* request = make_in_pool<RenditionRequest>(r->pool, r);
     if (request == nullptr) {
@@ -193,6 +198,9 @@ ngx_int_t RenditionRequest::serve_original() {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
         return local_->send(r_);
+    }
+    if (withhold_token(r_) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     passing_ = true;
     ngx_str_t no_arguments = ngx_null_string;

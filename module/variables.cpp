@@ -6,6 +6,7 @@
 
 #include "module/guard.h"
 #include "module/rendition_request.h"
+#include "module/token_access.h"
 
 namespace media {
 
@@ -63,6 +64,17 @@ const std::array<Variable, 10> variables{{
     {ngx_string("media_key"), [](const RenditionRequest& q) { return q.key(); }},
 }};
 
+// Likewise. A name that ends in "_" is the beginning of many.
+struct TokenVariable {
+    ngx_str_t name;
+    ngx_uint_t flags;
+    ngx_http_get_variable_pt get;
+};
+const std::array<TokenVariable, 2> token_variables{{
+    {ngx_string("media_token_sub"), 0, guard<get_token_subject>},
+    {ngx_string("media_token_claim_"), NGX_HTTP_VAR_PREFIX, guard<get_token_claim>},
+}};
+
 ngx_int_t get(ngx_http_request_t* r, ngx_http_variable_value_t* value, uintptr_t data) {
     const RenditionRequest* request = RenditionRequest::of(r);
     value->not_found = 1;
@@ -93,6 +105,15 @@ ngx_int_t add_variables(ngx_conf_t* cf) {
         }
         variable->get_handler = guard<get>;
         variable->data = i;
+    }
+    for (const TokenVariable& row : token_variables) {
+        ngx_str_t name = row.name;
+        ngx_http_variable_t* variable =
+            ngx_http_add_variable(cf, &name, row.flags | NGX_HTTP_VAR_NOCACHEABLE);
+        if (variable == nullptr) {
+            return NGX_ERROR;
+        }
+        variable->get_handler = row.get;
     }
     return NGX_OK;
 }
