@@ -7,7 +7,7 @@ namespace media {
 namespace {
 
 constexpr std::array private_folders{store_folder::incoming, store_folder::events, store_folder::sources,
-                                     store_folder::rejected};
+                                     store_folder::rejected, store_folder::links};
 constexpr std::size_t key_length = 64;
 constexpr std::string_view record_ending = ".json";
 

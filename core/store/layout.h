@@ -12,6 +12,7 @@ inline constexpr std::string_view incoming = ".incoming";  ///< files on their w
 inline constexpr std::string_view events = ".events";      ///< what is still to be told to others
 inline constexpr std::string_view sources = ".sources";    ///< which URL gave which original
 inline constexpr std::string_view rejected = ".rejected";  ///< what moderation refused, with its records
+inline constexpr std::string_view links = ".presigned";    ///< which links for one upload were used
 }  // namespace store_folder
 
 /// Whether a path below a store is the store's own business and never served: one of its folders and all that
