@@ -206,6 +206,10 @@ char* merge_location_config(ngx_conf_t* cf, void* parent, void* child) {
         report(cf, *conf->purge_place, "\"media_purge\" without \"media_root\" or \"media_pass\"");
         return fail();
     }
+    if (conf->presign != nullptr && conf->upload == nullptr) {
+        report(cf, *conf->presign_place, "\"media_presign\" without \"media_upload\"");
+        return fail();
+    }
     if (merge_scalars(cf, above, conf) != NGX_CONF_OK) {
         return fail();
     }
@@ -272,6 +276,7 @@ char* merge_location_config(ngx_conf_t* cf, void* parent, void* child) {
     if (clcf->noname != 0 && clcf->handler == nullptr && conf->upload == nullptr &&
         above->upload != nullptr) {
         conf->upload = above->upload;
+        conf->presign = above->presign;
         conf->prefix = above->prefix;
         clcf->handler = guard<upload_handler>;
     }

@@ -58,6 +58,7 @@ struct Catalogue {
 };
 
 class PurgeTable;
+struct PresignConfig;
 struct TokenConfig;
 
 struct MainConfig {
@@ -120,7 +121,9 @@ struct LocationConfig {
     std::array<int, format_count>* quality;
     std::array<int, format_count>* effort;
 
-    UploadStore* upload;  ///< null: no upload location; belongs to the catalogue
+    PresignConfig* presign;  ///< null: no links
+    Place* presign_place;    ///< where media_presign stands
+    UploadStore* upload;     ///< null: no upload location; belongs to the catalogue
     ngx_str_t upload_url;
     off_t upload_max;
     FormatSet* upload_types;

@@ -8,6 +8,7 @@
 #include "module/config.h"
 #include "module/directive_values.h"
 #include "module/guard.h"
+#include "module/presign.h"
 #include "module/setter.h"
 #include "module/token_access.h"
 #include "module/upload_config.h"

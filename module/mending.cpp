@@ -1,9 +1,11 @@
 // Making stores whole after a crash.
 
+#include <ctime>
 #include <memory>
 #include <utility>
 #include <vector>
 
+#include "core/store/used_links.h"
 #include "module/config.h"
 #include "module/guard.h"
 #include "module/upload_config.h"
@@ -26,6 +28,9 @@ class Mend final : public Task {
     void work() noexcept override {
         for (const auto& store : stores_) {
             if (Status status = store->mend(); !status) {
+                failure_ = std::move(status).error();
+            }
+            if (Status status = UsedLinks{store->path()}.sweep(std::time(nullptr)); !status) {
                 failure_ = std::move(status).error();
             }
         }

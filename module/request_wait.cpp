@@ -102,7 +102,9 @@ void RequestWait::resume(const Step& step) noexcept {
         ngx_log_error(NGX_LOG_ERR, connection->log, 0, "media: out of memory");
     }
     if (outcome != pending) {
-        release();
+        if (outcome != NGX_DONE) {
+            release();  // otherwise nginx does something for the request, after which it may wait again
+        }
         ngx_http_finalize_request(r_, outcome);
     }
     ngx_http_run_posted_requests(connection);

@@ -13,6 +13,7 @@
 #include "module/answer.h"
 #include "module/config.h"
 #include "module/guard.h"
+#include "module/presign.h"
 #include "module/setter.h"
 #include "module/watched_file.h"
 
@@ -170,12 +171,7 @@ void judge(TokenConfig& config, std::string_view token, Verdict& verdict) {
 }
 
 Verdict* find_verdict(const ngx_http_request_t* r) noexcept {
-    for (const ngx_pool_cleanup_t* cleanup = r->pool->cleanup; cleanup != nullptr; cleanup = cleanup->next) {
-        if (cleanup->handler == &cleanup_of<Verdict>) {
-            return static_cast<Verdict*>(cleanup->data);
-        }
-    }
-    return nullptr;
+    return find_in_pool<Verdict>(r->pool, [](const Verdict&) { return true; });
 }
 
 bool asks(const TokenConfig* config) noexcept {
@@ -252,15 +248,11 @@ bool add_challenge(ngx_http_request_t* r, std::string_view text) noexcept {
     return true;
 }
 
-ngx_int_t refuse(ngx_http_request_t* r, const TokenConfig& config, const Verdict& verdict) {
-    const Error error = verdict.error.value_or(Error{401, "this needs an access token"});
-    if (!add_challenge(r, challenge(config, verdict))) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-    const auto* core =
-        static_cast<const ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
-    if (core->satisfy == NGX_HTTP_SATISFY_ANY || has_error_page(r, error.status)) {
-        return error.status;  // another check may pass, or error_page shows it
+// Whatever else the location checks.
+ngx_int_t answer(ngx_http_request_t* r, const Error& error) {
+    if (has_error_page(r, error.status)) {
+        ngx_http_finalize_request(r, error.status);
+        return NGX_DONE;
     }
     if (ngx_http_discard_request_body(r) != NGX_OK) {
         r->keepalive = 0;
@@ -269,7 +261,18 @@ ngx_int_t refuse(ngx_http_request_t* r, const TokenConfig& config, const Verdict
     return NGX_DONE;
 }
 
+// With "satisfy any" another check may pass.
+ngx_int_t refuse(ngx_http_request_t* r, const Error& error) {
+    const auto* core =
+        static_cast<const ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
+    return core->satisfy == NGX_HTTP_SATISFY_ANY ? error.status : answer(r, error);
+}
+
 ngx_int_t access_handler(ngx_http_request_t* r) {
+    if (comes_with_link(r)) {
+        const auto link = link_of(r);
+        return link ? NGX_OK : answer(r, link.error());
+    }
     const TokenConfig* config = location_config(r)->tokens;
     if (!asks(config)) {
         return NGX_DECLINED;
@@ -281,7 +284,13 @@ ngx_int_t access_handler(ngx_http_request_t* r) {
     if (verdict == nullptr) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-    return verdict->claims ? NGX_OK : refuse(r, *config, *verdict);
+    if (verdict->claims) {
+        return NGX_OK;
+    }
+    if (!add_challenge(r, challenge(*config, *verdict))) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return refuse(r, verdict->error.value_or(Error{401, "this needs an access token"}));
 }
 
 // --- variables
@@ -367,8 +376,9 @@ ngx_int_t get_token_subject(ngx_http_request_t* r, ngx_http_variable_value_t* va
 
 ngx_int_t get_token_claim(ngx_http_request_t* r, ngx_http_variable_value_t* value, uintptr_t data) {
     const TokenClaims* claims = token_of(r);
-    const std::string_view name =
-        view(*reinterpret_cast<const ngx_str_t*>(data)).substr(token_claim_prefix.size());
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): so nginx hands over the name that a prefix stands for
+    const std::string_view whole = view(*reinterpret_cast<const ngx_str_t*>(data));
+    const std::string_view name = whole.substr(token_claim_prefix.size());
     return give(r, value,
                 claims == nullptr || name.empty() ? std::nullopt : claim_text(claims->claims_json, name));
 }

@@ -6,6 +6,7 @@
 
 #include "core/picture/examine.h"
 #include "core/picture/render.h"
+#include "core/store/used_links.h"
 
 namespace media {
 
@@ -57,6 +58,37 @@ Result<Bytes> take_sample(const Incoming& file, const UploadTerms& terms, const 
     return std::move(made->body);
 }
 
+void put_away(UploadItem& item, const UploadTerms& terms) {
+    if (!item.file) {
+        return;
+    }
+    if (Status kept = terms.store->reject(std::move(*item.file), item.record, item.error->detail); !kept) {
+        item.error = std::move(kept).error();
+    }
+    item.file.reset();
+}
+
+// `link` is used up as soon as the file and its record are on disk, before anybody is told.
+void publish_item(UploadItem& item, const UploadTerms& terms, LinkInUse* link) {
+    if (!item.file) {
+        // Known already, and not asked about again.
+        if (Status used = link == nullptr ? Nothing{} : link->use_up(); !used) {
+            item.fail(std::move(used).error());
+        }
+        return;
+    }
+    auto published = terms.store->publish(
+        std::move(*item.file), item.record,
+        [link](const Record&, bool) -> Status { return link == nullptr ? Nothing{} : link->use_up(); });
+    item.file.reset();
+    if (!published) {
+        item.fail(std::move(published).error());
+        return;
+    }
+    item.record = std::move(published->record);
+    item.status = published->created ? UploadItem::Status::created : UploadItem::Status::exists;
+}
+
 }  // namespace
 
 void examine_item(UploadItem& item, const UploadTerms& terms, const std::atomic<bool>& cancelled) {
@@ -97,26 +129,25 @@ void examine_item(UploadItem& item, const UploadTerms& terms, const std::atomic<
 }
 
 void publish_items(std::vector<UploadItem>& items, const UploadTerms& terms) {
+    std::optional<LinkInUse> link;
     for (UploadItem& item : items) {
-        if (!item.file) {
+        if (item.error && !item.refused) {
             continue;
         }
         if (item.refused) {
-            if (Status kept = terms.store->reject(std::move(*item.file), item.record, item.error->detail);
-                !kept) {
-                item.error = std::move(kept).error();
+            put_away(item, terms);
+            continue;
+        }
+        if (terms.link) {
+            // Of one at a time who use the same link, only the first who stores anything has used it.
+            auto taken = UsedLinks{terms.store->path()}.reserve(terms.link->id, terms.link->expires);
+            if (!taken) {
+                item.fail(std::move(taken).error());
+                continue;
             }
-            item.file.reset();
-            continue;
+            link.emplace(std::move(*taken));
         }
-        auto published = terms.store->publish(std::move(*item.file), item.record);
-        item.file.reset();
-        if (!published) {
-            item.fail(std::move(published).error());
-            continue;
-        }
-        item.record = std::move(published->record);
-        item.status = published->created ? UploadItem::Status::created : UploadItem::Status::exists;
+        publish_item(item, terms, link ? &*link : nullptr);
     }
 }
 
@@ -138,7 +169,7 @@ void IntakeJob::run() {
         items.clear();
         return;
     }
-    bool waits = terms.moderated;
+    bool waits = terms.moderated || (terms.link && terms.link->shared);
     for (const UploadItem& item : items) {
         waits = waits || !item.url.empty();
     }

@@ -18,6 +18,13 @@
 
 namespace media {
 
+/// The link that an upload comes through, and uses up.
+struct UploadLink {
+    std::string id;
+    std::int64_t expires = 0;  ///< Unix time
+    bool shared = false;       ///< other machines are asked before it is published
+};
+
 /// What one upload may be, and what is noted of it.
 struct UploadTerms {
     std::shared_ptr<Store> store;
@@ -26,8 +33,9 @@ struct UploadTerms {
     RenderSettings settings;
     std::chrono::milliseconds timeout{};  ///< to examine one file
     bool moderated = false;               ///< a sample of each file is wanted, and nothing is published yet
-    std::string subject;
-    std::string claims;  ///< JSON object, or empty
+    std::string subject{};
+    std::string claims{};  ///< JSON object, or empty
+    std::optional<UploadLink> link{};
 };
 
 /// One file or URL of a request, in the order sent.

@@ -1,13 +1,18 @@
 #include "module/upload_request.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
+#include "core/access/jwt.h"
 #include "core/rendition/header_text.h"
 #include "core/store/layout.h"
+#include "core/store/used_links.h"
 #include "module/answer.h"
 #include "module/guard.h"
 #include "module/local_original.h"
+#include "module/store_call.h"
+#include "module/token_access.h"
 #include "module/upload_config.h"
 #include "module/worker.h"
 
@@ -25,18 +30,6 @@ bool is_bare_file(std::string_view type) noexcept {
     type = bare_type(type);
     return !detail::same_word(type, "application/json") &&
            !detail::same_word(type.substr(0, type.find('/')), "multipart");
-}
-
-ngx_int_t answer_options(ngx_http_request_t* r, const UploadTarget& target) {
-    if (const ngx_int_t outcome = ngx_http_discard_request_body(r); outcome != NGX_OK) {
-        return outcome;
-    }
-    r->headers_out.status = NGX_HTTP_NO_CONTENT;
-    r->header_only = 1;
-    if (add_header(r, "Allow", target.methods()) == nullptr) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-    return ngx_http_send_header(r);
 }
 
 ngx_int_t refuse(ngx_http_request_t* r, const UploadTarget& target) {
@@ -71,7 +64,18 @@ UploadTarget UploadTarget::of(const ngx_http_request_t* r) noexcept {
     if (below.empty()) {
         return {.kind = Kind::collection, .key = {}};
     }
-    return is_key(below) ? UploadTarget{.kind = Kind::original, .key = below} : UploadTarget{};
+    if (is_key(below)) {
+        return {.kind = Kind::original, .key = below};
+    }
+    if (location_config(r)->presign != nullptr) {
+        if (below == "presign") {
+            return {.kind = Kind::presign, .key = {}};
+        }
+        if (is_presign_id(below)) {
+            return {.kind = Kind::link, .key = below};
+        }
+    }
+    return {};
 }
 
 std::string_view UploadTarget::methods() const noexcept {
@@ -80,6 +84,10 @@ std::string_view UploadTarget::methods() const noexcept {
             return "GET, HEAD, POST, PUT, OPTIONS";
         case Kind::original:
             return "GET, HEAD, DELETE, OPTIONS";
+        case Kind::presign:
+            return "POST, OPTIONS";
+        case Kind::link:
+            return "PUT, OPTIONS";
         case Kind::nothing:
             break;
     }
@@ -99,10 +107,14 @@ ngx_int_t upload_handler(ngx_http_request_t* r) {
     const bool original = target.kind == UploadTarget::Kind::original;
     switch (r->method) {
         case NGX_HTTP_OPTIONS:
-            return answer_options(r, target);
+            return send_options(r, target.methods());
         case NGX_HTTP_POST:
+            if (target.kind == UploadTarget::Kind::presign) {
+                return presign_handler(r);
+            }
+            [[fallthrough]];
         case NGX_HTTP_PUT:
-            if (collection) {
+            if (collection || comes_with_link(r)) {
                 auto* request = make_in_pool<UploadRequest>(r->pool, r);
                 return request == nullptr ? NGX_HTTP_INTERNAL_SERVER_ERROR : request->start();
             }
@@ -128,18 +140,56 @@ ngx_int_t upload_handler(ngx_http_request_t* r) {
 // ------------------------------------------------------------------------------------------------------
 
 ngx_int_t UploadRequest::start() {
-    auto prepared = prepare();
+    const Status admitted = take_link();
+    auto prepared = admitted ? prepare() : Result<std::unique_ptr<IntakeJob>>{admitted.error()};
     if (!prepared) {
-        r_->expect_tested = 1;  // the client is not to send what nobody will look at
-        if (const ngx_int_t outcome = ngx_http_discard_request_body(r_); outcome != NGX_OK) {
-            return outcome;
-        }
-        return fail(prepared.error());
+        return refuse_body(prepared.error());
     }
     intake_ = std::move(*prepared);
     r_->request_body_file_log_level = 0;
+    return link_ ? wait_.begin(check_link()) : read_body();
+}
+
+// The terms of the link, where the request comes through one.
+Status UploadRequest::take_link() {
+    if (!comes_with_link(r_)) {
+        return Nothing{};
+    }
+    auto link = link_of(r_);
+    if (!link) {
+        return std::move(link).error();
+    }
+    if (link->expires <= ngx_time()) {
+        return Error{410, "the link has expired"};
+    }
+    link_ = std::move(*link);
+    return Nothing{};
+}
+
+// Before the body is sent: a link that was used is good for nothing.
+ngx_int_t UploadRequest::check_link() {
+    auto job = std::make_unique<StoreCall<Nothing>>(
+        conf_->upload->store,
+        [id = link_->id](const Store& store) { return UsedLinks{store.path()}.check(id); });
+    const StoreCall<Nothing>* raw = job.get();
+    const bool posted = wait_.post(std::move(job), [this, raw] {
+        return *raw->outcome ? read_body() : refuse_body(raw->outcome->error());
+    });
+    return posted ? RequestWait::pending : refuse_body({503, "too much work is waiting"});
+}
+
+ngx_int_t UploadRequest::read_body() {
     const ngx_int_t outcome = ngx_http_read_client_request_body(r_, guard<&UploadRequest::on_body>);
     return outcome >= NGX_HTTP_SPECIAL_RESPONSE ? outcome : NGX_DONE;
+}
+
+// The client is not to send what nobody will look at.
+ngx_int_t UploadRequest::refuse_body(const Error& error) {
+    r_->expect_tested = 1;
+    if (const ngx_int_t outcome = ngx_http_discard_request_body(r_); outcome != NGX_OK) {
+        return outcome;
+    }
+    return fail(error);
 }
 
 // All that can be said before the body comes.
@@ -160,7 +210,7 @@ Result<std::unique_ptr<IntakeJob>> UploadRequest::prepare() {
     if (Status ready = intake->expect(type, r_->method == NGX_HTTP_PUT, std::move(*digests)); !ready) {
         return std::move(ready).error();
     }
-    if (is_bare_file(type) && r_->headers_in.content_length_n > conf_->upload_max) {
+    if (is_bare_file(type) && r_->headers_in.content_length_n > static_cast<off_t>(intake->terms.max_bytes)) {
         return Error{413, "the file is larger than allowed"};
     }
     return intake;
@@ -186,14 +236,27 @@ Result<ExpectedDigests> UploadRequest::read_digests() {
 }
 
 UploadTerms UploadRequest::terms() const {
-    return {.store = conf_->upload->store,
-            .max_bytes = static_cast<std::uint64_t>(conf_->upload_max),
-            .types = *conf_->upload_types,
-            .settings = *conf_->settings,
-            .timeout = std::chrono::milliseconds{conf_->timeout},
-            .moderated = conf_->upload_moderate.len > 0,
-            .subject = {},
-            .claims = {}};
+    UploadTerms terms{.store = conf_->upload->store,
+                      .max_bytes = static_cast<std::uint64_t>(conf_->upload_max),
+                      .types = *conf_->upload_types,
+                      .settings = *conf_->settings,
+                      .timeout = std::chrono::milliseconds{conf_->timeout},
+                      .moderated = conf_->upload_moderate.len > 0};
+    if (link_) {
+        // The location may have become stricter since.
+        terms.max_bytes = std::min(terms.max_bytes, link_->max_bytes);
+        terms.types = terms.types & link_->types;
+        terms.link =
+            UploadLink{.id = link_->id, .expires = link_->expires, .shared = conf_->redis != nullptr};
+        terms.subject = link_->subject;
+        terms.claims = link_->claims;
+    } else if (const TokenClaims* token = token_of(r_)) {
+        terms.subject = token->subject;
+        if (conf_->upload_claims != nullptr) {
+            terms.claims = chosen_claims(token->claims_json, *conf_->upload_claims);
+        }
+    }
+    return terms;
 }
 
 void UploadRequest::on_body(ngx_http_request_t* r) {
@@ -244,9 +307,32 @@ ngx_int_t UploadRequest::on_taken(IntakeJob& job) {
 
 ngx_int_t UploadRequest::moderate() {
     if (!terms_.moderated) {
+        return claim_link();
+    }
+    return moderation_.judge(items_, conf_->upload_moderate, [this] { return claim_link(); });
+}
+
+// Other machines are asked before this one stores through a link.
+ngx_int_t UploadRequest::claim_link() {
+    const bool refused = std::all_of(items_.begin(), items_.end(),
+                                     [](const UploadItem& item) { return item.error.has_value(); });
+    if (!link_ || conf_->redis == nullptr || refused) {
         return publish();
     }
-    return moderation_.judge(items_, conf_->upload_moderate, [this] { return publish(); });
+    const auto go_on = [this](bool free) {
+        wait_.resume([this, free] {
+            if (!free) {
+                return fail({409, "the link was used, or is being used"});
+            }
+            return publish();
+        });
+    };
+    if (!claim_.take(*worker()->redis.at(conf_->redis), link_->id, go_on)) {
+        return publish();
+    }
+    claimed_ = true;
+    wait_.hold();
+    return RequestWait::pending;
 }
 
 ngx_int_t UploadRequest::publish() {
@@ -254,6 +340,9 @@ ngx_int_t UploadRequest::publish() {
     PublishJob* raw = job.get();
     wait_.post_next(std::move(job), [this, raw] {
         items_ = std::move(raw->items);
+        if (claimed_) {
+            claim_.settle(!items_.front().error, link_->expires);
+        }
         return mirror();
     });
     return RequestWait::pending;

@@ -2,13 +2,16 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "module/config.h"
+#include "module/link_claim.h"
 #include "module/moderation.h"
 #include "module/ngx.h"
+#include "module/presign.h"
 #include "module/record_mirror.h"
 #include "module/request_wait.h"
 #include "module/upload_job.h"
@@ -28,13 +31,18 @@ class UploadRequest {
     ngx_int_t start();
 
   private:
+    Status take_link();
     Result<std::unique_ptr<IntakeJob>> prepare();
     Result<ExpectedDigests> read_digests();
     UploadTerms terms() const;
     static void on_body(ngx_http_request_t* r);
+    ngx_int_t check_link();
+    ngx_int_t read_body();
+    ngx_int_t refuse_body(const Error& error);
     ngx_int_t take_in();
     ngx_int_t on_taken(IntakeJob& job);
     ngx_int_t moderate();
+    ngx_int_t claim_link();
     ngx_int_t publish();
     ngx_int_t mirror();
     ngx_int_t answer();
@@ -46,6 +54,9 @@ class UploadRequest {
     RequestWait wait_;
     Moderation moderation_;
     RecordMirror mirror_;
+    std::optional<PresignTerms> link_;  ///< through which it comes
+    LinkClaim claim_;
+    bool claimed_ = false;
     std::unique_ptr<IntakeJob> intake_;  ///< until the body is there
     UploadTerms terms_;
     std::vector<UploadItem> items_;
@@ -53,10 +64,10 @@ class UploadRequest {
 
 /// Where in an upload location a request goes.
 struct UploadTarget {
-    enum class Kind : std::uint8_t { collection, original, nothing };
+    enum class Kind : std::uint8_t { collection, original, presign, link, nothing };
 
     Kind kind = Kind::nothing;
-    std::string_view key;  ///< of an original
+    std::string_view key;  ///< of an original, or the id of a link
 
     static UploadTarget of(const ngx_http_request_t* r) noexcept;
 

@@ -232,6 +232,25 @@ Result<VerifiedToken> verify_jwt(std::string_view token, const KeySet& keys, con
     });
 }
 
+std::string chosen_claims(std::string_view claims, std::span<const std::string> names) noexcept {
+    try {
+        const detail::Json object = detail::read_object(claims);
+        const detail::Json chosen{json_object()};
+        for (const std::string& name : names) {
+            if (json_t* value = json_object_get(object.get(), name.c_str())) {
+                json_object_set(chosen.get(), name.c_str(), value);
+            }
+        }
+        if (json_object_size(chosen.get()) == 0) {
+            return {};
+        }
+        const std::unique_ptr<char, decltype(&free)> text{json_dumps(chosen.get(), JSON_COMPACT), &free};
+        return text == nullptr ? "" : text.get();
+    } catch (...) {
+        return {};
+    }
+}
+
 std::optional<std::string> claim_text(std::string_view claims, std::string_view name) noexcept {
     try {
         const detail::Json object = detail::read_object(claims);

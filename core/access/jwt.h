@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,9 @@ Result<VerifiedToken> verify_jwt(std::string_view token, const KeySet& keys, con
 /// variables of nginx are named so. Nothing where there is none, or where its text has control characters,
 /// which must not get into header fields.
 std::optional<std::string> claim_text(std::string_view claims, std::string_view name) noexcept;
+
+/// Those of the claims that have one of `names`, exactly, as a JSON object; empty where there are none.
+std::string chosen_claims(std::string_view claims, std::span<const std::string> names) noexcept;
 
 /// Whether text has control characters (C0 and DEL).
 bool has_controls(std::string_view text) noexcept;

@@ -28,6 +28,12 @@ class FormatSet {
     constexpr bool empty() const { return bits_ == 0; }
     constexpr std::uint16_t bits() const { return bits_; }
     constexpr bool operator==(const FormatSet&) const = default;
+    /// What is in both.
+    constexpr FormatSet operator&(const FormatSet& other) const {
+        FormatSet both;
+        both.bits_ = static_cast<std::uint16_t>(bits_ & other.bits_);
+        return both;
+    }
 
   private:
     static constexpr std::uint16_t bit(Format format) {
