@@ -4,24 +4,20 @@ import base64
 import functools
 import io
 import json
-import os
-import shutil
 import subprocess
-from pathlib import Path
 
 import blurhash
 import numpy
 import pytest
 from PIL import Image
 
+import node
 import pictures
-from nginx_server import BUILD
 from test_signature import KEY, sign
 
 MEMBERS = ["width", "height", "format", "pages", "alpha", "orientation", "space", "bytes", "average", "dominant",
            "blurhash", "lqip"]
 PHOTOGRAPHS = ["Wood", "LadyBird", "Storm", "GreenMeadow", "Large"]
-REFERENCE = Path(os.environ.get("MEDIA_NPM", BUILD / "npm")) / "node_modules" / "blurhash"
 PICTURE = pictures.encode(pictures.gradient(400, 300), "JPEG", quality=95)
 
 
@@ -271,10 +267,8 @@ def check_blur(seen, picture, name):
 
 
 def test_blurhash_of_the_reference_decoder(nginx):
-    """The decoder of the format's authors, where tests/run could fetch it."""
-    node = shutil.which("node")
-    if node is None or not REFERENCE.is_dir():
-        pytest.skip("npm's blurhash is not here")
+    """The decoder of the format's authors, where npm can fetch it."""
+    reference = node.package("blurhash")
     names = LOOKS + ["thin.png", "line.png", "dot.png"]
     asked = []
     for name in names:
@@ -286,7 +280,7 @@ def test_blurhash_of_the_reference_decoder(nginx):
         console.log(JSON.stringify(asked.map(([hash, width, height]) =>
             [isBlurhashValid(hash).result, Array.from(decode(hash, width, height))])));
     """
-    run = subprocess.run([node, "-e", script, str(REFERENCE)], input=json.dumps(asked), capture_output=True, text=True,
+    run = subprocess.run(["node", "-e", script, str(reference)], input=json.dumps(asked), capture_output=True, text=True,
                          timeout=60)
     assert run.returncode == 0, run.stderr
     for name, (_, width, height), (valid, pixels) in zip(names, asked, json.loads(run.stdout)):
