@@ -50,7 +50,7 @@ class BodyParser {
 
 /// The parser for a body of this Content-Type (empty: the file itself, as RFC 9110, section 8.3 allows). 415
 /// for one that is not taken, 400 for multipart without a usable boundary. With `put` only the file itself is
-/// taken. `sink` must outlive the parser. docs: module/uploads.md.
+/// taken. `sink` must outlive the parser. docs: module/clients.md.
 Result<std::unique_ptr<BodyParser>> body_parser(std::string_view content_type, BodySink& sink,
                                                 bool put) noexcept;
 
