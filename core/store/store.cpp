@@ -15,6 +15,7 @@
 #include "core/store/intent.h"
 #include "core/store/layout.h"
 #include "core/store/source_index.h"
+#include "core/store/walk.h"
 
 namespace media {
 namespace {
@@ -155,45 +156,6 @@ std::optional<Record> orphan(const Shard& shard, std::string_view key) {
         }
     }
     return std::nullopt;
-}
-
-bool is_two_hex(std::string_view name) {
-    return name.size() == 2 && name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
-bool is_record_name(std::string_view name) {
-    return name.size() > 64 && is_key(name.substr(0, 64)) && name.substr(64) == ".json";
-}
-
-// Names in a folder that may not be there, from `first` on.
-std::vector<std::string> names_from(int base, const std::string& folder, bool (*wanted)(std::string_view),
-                                    std::string_view first) {
-    const auto opened = disk::find_folder(base, folder);
-    if (!opened) {
-        return {};
-    }
-    std::vector<std::string> names = disk::names_in(opened->get(), wanted);
-    names.erase(names.begin(), std::lower_bound(names.begin(), names.end(), first));
-    return names;
-}
-
-// Calls `use` with the folder and key of each record after `after`, in order, until it returns false.
-template <class Use>
-void each_key(int root, std::string_view after, Use&& use) {
-    const std::string_view outer_start = after.substr(0, std::min<std::size_t>(2, after.size()));
-    for (const std::string& outer : names_from(root, ".", is_two_hex, outer_start)) {
-        const bool same_outer = outer == outer_start;
-        for (const std::string& inner :
-             names_from(root, outer, is_two_hex, same_outer ? after.substr(2, 2) : "")) {
-            const std::string folder = outer + '/' + inner;
-            for (const std::string& name : names_from(root, folder, is_record_name, after)) {
-                const std::string_view key = std::string_view(name).substr(0, 64);
-                if (key != after && !use(folder, key)) {
-                    return;
-                }
-            }
-        }
-    }
 }
 
 }  // namespace
