@@ -41,7 +41,6 @@ Status Incoming::finish() noexcept {
             return Error{500, "the file is not whole"};
         }
         state.over = true;
-        disk::sync(state.file.fd());
         state.md5 = hex(state.running_md5.finish());
         state.sha256 = hex(state.running_sha256.finish());
         return Nothing{};

@@ -22,7 +22,8 @@ class Incoming {
     /// nothing more can be written.
     Status write(ByteView bytes) noexcept;
 
-    /// All of it is on disk, and the digests are known, once this has returned.
+    /// The digests are known once this has returned. It is the store that has the bytes on disk before it tells
+    /// anyone of them: what is not published costs no waiting.
     Status finish() noexcept;
 
     std::uint64_t size() const noexcept;  ///< bytes so far

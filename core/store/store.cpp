@@ -117,6 +117,7 @@ class Placing {
     }
 
     void place(disk::NewFile& file, const std::string& json, bool index) {
+        disk::sync(file.fd());
         write_record(intent_, json);
         had_original_ = disk::size_of_file(shard_.fd(), original_name(record_)).has_value();
         file.move_to(shard_.fd(), original_name(record_));
