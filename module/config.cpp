@@ -202,8 +202,9 @@ char* merge_location_config(ngx_conf_t* cf, void* parent, void* child) {
     auto* above = static_cast<LocationConfig*>(parent);
     auto* conf = static_cast<LocationConfig*>(child);
 
-    if (conf->purge == 1 && conf->root == nullptr && conf->pass == nullptr) {
-        report(cf, *conf->purge_place, "\"media_purge\" without \"media_root\" or \"media_pass\"");
+    if (conf->purge == 1 && !conf->has_source()) {
+        report(cf, *conf->purge_place,
+               "\"media_purge\" without \"media_root\", \"media_pass\" or \"media_fetch\"");
         return fail();
     }
     if (conf->presign != nullptr && conf->upload == nullptr) {
@@ -265,10 +266,10 @@ char* merge_location_config(ngx_conf_t* cf, void* parent, void* child) {
     // A block that is part of a location ("if", "limit_except") serves what the location serves.
     auto* clcf =
         static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
-    if (clcf->noname != 0 && clcf->handler == nullptr && conf->root == nullptr && conf->pass == nullptr &&
-        (above->root != nullptr || above->pass != nullptr)) {
+    if (clcf->noname != 0 && clcf->handler == nullptr && !conf->has_source() && above->has_source()) {
         conf->root = above->root;
         conf->pass = above->pass;
+        conf->fetch = above->fetch;
         conf->prefix = above->prefix;
         conf->purge = above->purge;
         clcf->handler = guard<rendition_handler>;
@@ -282,7 +283,10 @@ char* merge_location_config(ngx_conf_t* cf, void* parent, void* child) {
     }
     // Not inherited by locations within: what guards the outer one (limit_except) may not reach them.
     ngx_conf_init_value(conf->purge, 0);
-    if (conf->input != nullptr && (conf->root != nullptr || conf->pass != nullptr)) {
+    if (conf->fetch != nullptr && !has_resolver(cf, *conf->fetch, "media_fetch")) {
+        return fail();
+    }
+    if (conf->input != nullptr && conf->has_source()) {
         for (const Format document : {Format::svg, Format::pdf}) {
             if (conf->input->has(document)) {
                 main_config(cf)->catalogue->documents.add(document);

@@ -13,6 +13,7 @@
 #include "core/picture/watermark.h"
 #include "core/rendition/parse.h"
 #include "core/rendition/settings.h"
+#include "module/fetch_config.h"
 #include "module/ngx.h"
 #include "module/redis_config.h"
 
@@ -93,6 +94,7 @@ inline constexpr ngx_uint_t http_404 = 16;
 struct LocationConfig {
     ngx_http_complex_value_t* root;
     ngx_http_complex_value_t* pass;
+    FetchConfig* fetch;  ///< of root, pass and fetch a location that serves renditions has one
     std::size_t prefix;  ///< length of the location's prefix, cut off the URI; 0 in a regex location
     ngx_flag_t original;
     ngx_flag_t intercept_errors;
@@ -133,6 +135,8 @@ struct LocationConfig {
     RenderSettings* settings;  ///< all of the above that rendering needs
     ngx_str_t fingerprint;     ///< of the settings, for the cache key
     Place* cache_place;        ///< where media_cache names its zone
+
+    bool has_source() const noexcept { return root != nullptr || pass != nullptr || fetch != nullptr; }
 };
 static_assert(std::is_trivially_destructible_v<RenderSettings>);
 static_assert(std::is_trivially_destructible_v<AutoFormats>);
@@ -159,7 +163,7 @@ char* merge_scalars(ngx_conf_t* cf, LocationConfig* parent, LocationConfig* chil
 /// The default of a directive as its row states it.
 std::string_view default_of(std::string_view directive) noexcept;
 
-/// The content handler, set by media_root and media_pass.
+/// The content handler, set by media_root, media_pass and media_fetch.
 ngx_int_t rendition_handler(ngx_http_request_t* r);
 
 }  // namespace media

@@ -18,13 +18,36 @@ namespace media {
 
 namespace {
 
+// Before a location's source is read.
+bool may_have_source(ngx_conf_t* cf, const LocationConfig* conf) {
+    if (conf->has_source() || conf->upload != nullptr) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", one_source);
+        return false;
+    }
+    const auto* core =
+        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+    if (core->named != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" cannot be used in a named location",
+                           &arguments(cf)[0]);
+        return false;
+    }
+    return true;
+}
+
+// Once it has one.
+void serve_renditions(ngx_conf_t* cf, LocationConfig* conf) {
+    auto* core =
+        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+    core->handler = guard<rendition_handler>;
+    conf->prefix = core->regex == nullptr ? core->name.len : 0;
+    main_config(cf)->catalogue->used = true;
+}
+
 char* set_source(ngx_conf_t* cf, LocationConfig* conf, ngx_http_complex_value_t** field, bool path) {
     if (*field != nullptr) {
         return duplicate;
     }
-    if (conf->root != nullptr || conf->pass != nullptr || conf->upload != nullptr) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "a location has one of \"media_root\", \"media_pass\" and \"media_upload\"");
+    if (!may_have_source(cf, conf)) {
         return fail();
     }
     ngx_str_t* text = &arguments(cf)[1];
@@ -37,16 +60,7 @@ char* set_source(ngx_conf_t* cf, LocationConfig* conf, ngx_http_complex_value_t*
     if (*field == nullptr) {
         return fail();
     }
-    auto* clcf =
-        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
-    if (clcf->named != 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" cannot be used in a named location",
-                           &arguments(cf)[0]);
-        return fail();
-    }
-    clcf->handler = guard<rendition_handler>;
-    conf->prefix = clcf->regex == nullptr ? clcf->name.len : 0;
-    main_config(cf)->catalogue->used = true;
+    serve_renditions(cf, conf);
     return ok;
 }
 
@@ -58,6 +72,22 @@ char* set_root(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
 char* set_pass(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
     auto* location = static_cast<LocationConfig*>(conf);
     return set_source(cf, location, &location->pass, false);
+}
+
+char* set_fetch(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
+    auto* location = static_cast<LocationConfig*>(conf);
+    if (location->fetch != nullptr) {
+        return duplicate;
+    }
+    if (!may_have_source(cf, location)) {
+        return fail();
+    }
+    location->fetch = read_fetch(cf);
+    if (location->fetch == nullptr) {
+        return fail();
+    }
+    serve_renditions(cf, location);
+    return ok;
 }
 
 char* set_input(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {

@@ -155,6 +155,43 @@ bool give_body(ngx_http_request_t* sr, ByteView bytes) noexcept {
     return in.content_length != nullptr;
 }
 
+// Nothing of what a client sent is a stranger's business; only the loop that goes through here has to end.
+ngx_int_t replace_request_headers(ngx_http_request_t* sr) {
+    const std::string_view hops = request_header(sr->parent, "cdn-loop");
+    const ngx_str_t trail = copy(
+        sr->pool, hops.empty() ? std::string{loop_name} : std::string{hops} + ", " + std::string{loop_name});
+    if (trail.data == nullptr || !take_headers_away(sr)) {
+        return NGX_ERROR;
+    }
+    return add_field(sr, "CDN-Loop", "cdn-loop", view(trail)) == nullptr ? NGX_ERROR : NGX_OK;
+}
+
+// An answer out there names no location of ours to go on with (X-Accel-Redirect), whatever the location that
+// asked allows.
+ngx_int_t refuse_redirection(ngx_http_request_t* r) {
+    const OriginCapture* capture = OriginCapture::of(r);
+    const ngx_http_upstream_t* upstream = r->upstream;
+    if (capture == nullptr || capture->stranger() == nullptr || upstream == nullptr ||
+        upstream->headers_in.x_accel_redirect == nullptr ||
+        (upstream->conf->ignore_headers & NGX_HTTP_UPSTREAM_IGN_XA_REDIRECT) != 0) {
+        return NGX_DECLINED;
+    }
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "media: \"X-Accel-Redirect\" in the answer to a fetch is not followed");
+    return NGX_HTTP_BAD_GATEWAY;
+}
+
+ngx_int_t add_guard(ngx_conf_t* cf, ngx_http_phases phase) noexcept {
+    auto* main =
+        static_cast<ngx_http_core_main_conf_t*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
+    auto* handler = static_cast<ngx_http_handler_pt*>(ngx_array_push(&main->phases[phase].handlers));
+    if (handler == nullptr) {
+        return NGX_ERROR;
+    }
+    *handler = guard<refuse_redirection>;
+    return NGX_OK;
+}
+
 // As the client would be sent it: nginx keeps that of a file as a number only.
 std::string last_modified_of(const ngx_http_request_t* sr) {
     std::string text = answer_header(sr, "Last-Modified");
@@ -174,8 +211,7 @@ std::string_view date_of(const ngx_http_request_t* sr) noexcept {
 
 ngx_int_t header_filter(ngx_http_request_t* r) {
     if (OriginCapture* capture = OriginCapture::of(r)) {
-        capture->on_header(r);
-        return NGX_OK;
+        return capture->on_header(r);
     }
     if (r->internal != 0 && r == r->main) {
         if (RenditionRequest* request = RenditionRequest::of(r)) {
@@ -218,7 +254,7 @@ ngx_int_t OriginCapture::start(ngx_http_request_t* r, ngx_str_t* uri, Validators
     if (ngx_http_subrequest(r, uri, nullptr, &sr, &hook_, NGX_HTTP_SUBREQUEST_WAITED) != NGX_OK) {
         return NGX_ERROR;
     }
-    if (clean_request_headers(sr) != NGX_OK) {
+    if ((stranger_ != nullptr ? replace_request_headers(sr) : clean_request_headers(sr)) != NGX_OK) {
         return NGX_ERROR;
     }
     sr->request_body = nullptr;  // what a client has sent us
@@ -265,8 +301,14 @@ OriginCapture* OriginCapture::of(const ngx_http_request_t* r) noexcept {
                : nullptr;
 }
 
-void OriginCapture::on_header(ngx_http_request_t* sr) {
+ngx_int_t OriginCapture::on_header(ngx_http_request_t* sr) {
     status_ = sr->headers_out.status;
+    if (const ngx_http_upstream_t* upstream = sr->upstream;
+        upstream != nullptr && upstream->headers_in.status_n != 0) {
+        answered_ = true;
+        const ngx_table_elt_t* location = upstream->headers_in.location;
+        location_ = location != nullptr ? view(location->value) : std::string_view{};
+    }
     length_ = sr->headers_out.content_length_n;
     freshness_ = Freshness::now(nullptr);
     freshness_.last_modified = sr->headers_out.last_modified_time;
@@ -285,11 +327,9 @@ void OriginCapture::on_header(ngx_http_request_t* sr) {
     unchanged_ = status_ == NGX_HTTP_NOT_MODIFIED ? !known_.empty()
                                                   : status_ == NGX_HTTP_OK && strong_tag(known_.etag) &&
                                                         freshness_.validators.etag == known_.etag;
-    if (unchanged_) {
-        return;
-    }
-    if (status_ != NGX_HTTP_OK) {
-        return;
+    if (unchanged_ || status_ != NGX_HTTP_OK) {
+        // Nobody wants the body of it, and it may have no end.
+        return stranger_ != nullptr && status_ != NGX_HTTP_NOT_MODIFIED ? NGX_ERROR : NGX_OK;
     }
     if (length_ > limit_) {
         too_large_ = true;
@@ -297,6 +337,7 @@ void OriginCapture::on_header(ngx_http_request_t* sr) {
     } else if (length_ > 0 && sr->upstream != nullptr) {
         source_.reserve(static_cast<std::size_t>(length_));
     }
+    return NGX_OK;
 }
 
 void OriginCapture::on_body(ngx_http_request_t* sr, ngx_chain_t* chain) {
@@ -382,12 +423,15 @@ Result<Source> OriginCapture::take() {
     return std::move(source_);
 }
 
-ngx_int_t install_filters(ngx_conf_t* /*cf*/) {
+ngx_int_t install_filters(ngx_conf_t* cf) {
     next_header_filter = ngx_http_top_header_filter;
     ngx_http_top_header_filter = guard<header_filter>;
     next_body_filter = ngx_http_top_body_filter;
     ngx_http_top_body_filter = guard<body_filter>;
-    return NGX_OK;
+    return add_guard(cf, NGX_HTTP_SERVER_REWRITE_PHASE) == NGX_OK &&
+                   add_guard(cf, NGX_HTTP_REWRITE_PHASE) == NGX_OK
+               ? NGX_OK
+               : NGX_ERROR;
 }
 
 }  // namespace media

@@ -17,6 +17,21 @@ bool lasting(int status) noexcept {
     return status != 500 && status != 503 && status != 504;
 }
 
+// The untouched bytes of a stranger: only what is a picture by its content, and cannot hold a program.
+Result<Encoded> pass_on(Bytes original, const RenderSettings& settings) {
+    const auto format = sniff(original.view());
+    if (!format || !settings.input.has(*format)) {
+        return Error{415, "the original is not a picture of a format that is decoded here"};
+    }
+    if (!info(*format).raster) {
+        return Error{403, "the original itself is not served here; ask for a rendition"};
+    }
+    Encoded encoded;
+    encoded.body = std::move(original);
+    encoded.format = *format;
+    return encoded;
+}
+
 }  // namespace
 
 void RenderJob::work() noexcept {
@@ -88,6 +103,10 @@ void RenderJob::make() {
     Result<Bytes> original = source.gather(changed);
     if (!original) {
         outcome.emplace(std::move(original).error());
+        return;
+    }
+    if (rendition.original) {
+        outcome.emplace(pass_on(std::move(*original), settings));
         return;
     }
     const bool stays = file || !shared_key.empty();

@@ -45,7 +45,8 @@ ngx_int_t RenditionRequest::send_fresh() {
     const Bytes& body = encoded_->body;
     if (!set_entity(r_, NGX_HTTP_OK, encoded_->format.mime(), static_cast<off_t>(body.size()),
                     r_->headers_out.last_modified_time, etag_) ||
-        !decorate(control_)) {
+        !decorate(control_) ||
+        (rendition_.original && add_header(r_, "X-Content-Type-Options", "nosniff") == nullptr)) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     return send_memory(r_, body.data(), body.size());

@@ -52,7 +52,7 @@ ngx_int_t RenditionRequest::on_stale(DiskTier::Outcome outcome) {
 
 // The origin still has what the rendition was made of.
 ngx_int_t RenditionRequest::on_unchanged() {
-    Freshness freshness = capture_->freshness();
+    Freshness freshness = fetch_ != nullptr ? fetch_->freshness() : capture_->freshness();
     freshness.by_status = conf_->cache_valid;
     freshness.continue_from(disk_.facts());
     freshness.last_modified = r_->cache->last_modified;

@@ -21,6 +21,10 @@ void RenditionRequest::compose_key() {
         key_ += base_;
     }
     key_ += view(local_ ? r_->uri : origin_uri_);
+    if (target_) {
+        // Where a redirect may lead is part of what comes of a URL.
+        key_ += target_->url() + ' ' + conf_->fetch->fingerprint;
+    }
     original_length_ = key_.size();
     key_ += '?';
     key_ += canonical(rendition_, *conf_->settings);

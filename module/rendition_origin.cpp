@@ -34,10 +34,24 @@ ngx_int_t RenditionRequest::make() {
         }
         return render(std::move(*source), std::move(freshness));
     }
-    capture_ = make_in_pool<OriginCapture>(r_->pool, conf_->max_source_size,
-                                           &RenditionRequest::on_origin_done, static_cast<void*>(this));
-    if (capture_ == nullptr || capture_->start(r_, &origin_uri_, known()) != NGX_OK) {
-        return fail({500, "the origin cannot be asked"});
+    return ask_origin();
+}
+
+ngx_int_t RenditionRequest::ask_origin() {
+    if (target_) {
+        fetch_ =
+            make_in_pool<Fetch>(r_->pool, r_, *conf_->fetch, origin_uri_, *target_, conf_->max_source_size,
+                                &RenditionRequest::on_fetched, static_cast<void*>(this));
+        if (fetch_ == nullptr) {
+            return fail({500, "the origin cannot be asked"});
+        }
+        fetch_->start(known());
+    } else {
+        capture_ = make_in_pool<OriginCapture>(r_->pool, conf_->max_source_size,
+                                               &RenditionRequest::on_origin_done, static_cast<void*>(this));
+        if (capture_ == nullptr || capture_->start(r_, &origin_uri_, known()) != NGX_OK) {
+            return fail({500, "the origin cannot be asked"});
+        }
     }
     r_->write_event_handler = ngx_http_request_empty_handler;
     deadline_ = 0;
@@ -46,11 +60,11 @@ ngx_int_t RenditionRequest::make() {
 }
 
 ngx_int_t RenditionRequest::on_origin() {
-    if (capture_->unchanged()) {
+    if (fetch_ != nullptr ? fetch_->unchanged() : capture_->unchanged()) {
         return on_unchanged();
     }
-    auto source = capture_->take();
-    Freshness freshness = capture_->freshness();
+    auto source = fetch_ != nullptr ? fetch_->take() : capture_->take();
+    Freshness freshness = fetch_ != nullptr ? fetch_->freshness() : capture_->freshness();
     freshness.by_status = conf_->cache_valid;
     if (source) {
         if (refreshing_ && !freshness.life.keep) {
@@ -81,6 +95,10 @@ ngx_int_t RenditionRequest::on_origin() {
 
 void RenditionRequest::on_origin_event(ngx_http_request_t* r) {
     of(r)->resume(&RenditionRequest::on_origin);
+}
+
+void RenditionRequest::on_fetched(void* self) {
+    static_cast<RenditionRequest*>(self)->resume(&RenditionRequest::on_origin);
 }
 
 void RenditionRequest::on_origin_done(void* self) {

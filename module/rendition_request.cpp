@@ -94,9 +94,11 @@ ngx_int_t RenditionRequest::begin() {
     if (!path || (conf_->root != nullptr && is_private(*path))) {
         return fail({404, "there is no such original"});
     }
-    const std::string_view below = *path;
     ngx_str_t base{};
-    if (!evaluate(conf_->root != nullptr ? conf_->root : conf_->pass, base)) {
+    ngx_http_complex_value_t* source = conf_->root != nullptr   ? conf_->root
+                                       : conf_->pass != nullptr ? conf_->pass
+                                                                : conf_->fetch->prefix;
+    if (!evaluate(source, base)) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     if (base.len == 0 || (conf_->root == nullptr && base.data[0] != '/')) {
@@ -104,23 +106,8 @@ ngx_int_t RenditionRequest::begin() {
                       conf_->root != nullptr ? "path of a root" : "URI prefix of an origin");
         return fail({500, "the location does not say where its originals are"});
     }
-    if (conf_->root != nullptr) {
-        if (ngx_get_full_name(r_->pool, &const_cast<ngx_cycle_t*>(ngx_cycle)->prefix, &base) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-        base_ = view(base);
-        local_.emplace(r_, view(base), below);
-        auto version = local_->look(r_);
-        if (!version) {
-            return fail(version.error());
-        }
-        version_ = *version;
-    } else {
-        const bool slash = !below.empty() && !view(base).ends_with('/') && !below.starts_with('/');
-        origin_uri_ = copy(r_->pool, std::string{view(base)} + (slash ? "/" : "") + std::string{below});
-        if (origin_uri_.data == nullptr) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
+    if (const Status status = find_original(*path, base); !status) {
+        return fail(status.error());
     }
     if (rendition_.original) {
         return serve_original();
@@ -129,6 +116,35 @@ ngx_int_t RenditionRequest::begin() {
         return fail({413, "the original is larger than allowed"});
     }
     return look_up();
+}
+
+// Says where the original is; `base` is the value of what the location has for that.
+Status RenditionRequest::find_original(std::string_view below, ngx_str_t base) {
+    if (conf_->root != nullptr) {
+        if (ngx_get_full_name(r_->pool, &const_cast<ngx_cycle_t*>(ngx_cycle)->prefix, &base) != NGX_OK) {
+            return Error{500, "out of memory"};
+        }
+        base_ = view(base);
+        local_.emplace(r_, view(base), below);
+        auto version = local_->look(r_);
+        if (!version) {
+            return version.error();
+        }
+        version_ = *version;
+        return Nothing{};
+    }
+    if (conf_->fetch != nullptr) {
+        origin_uri_ = base;
+        auto target = requested_target(r_, conf_->prefix, below);
+        if (!target) {
+            return target.error();
+        }
+        target_.emplace(std::move(*target));
+        return may_fetch(r_, *conf_->fetch, *target_);
+    }
+    const bool slash = !below.empty() && !view(base).ends_with('/') && !below.starts_with('/');
+    origin_uri_ = copy(r_->pool, std::string{view(base)} + (slash ? "/" : "") + std::string{below});
+    return origin_uri_.data == nullptr ? Status{Error{500, "out of memory"}} : Status{Nothing{}};
 }
 
 // The signature speaks of the URL as the client sent it, whatever a rewrite has made of it since.
@@ -198,6 +214,9 @@ ngx_int_t RenditionRequest::serve_original() {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
         return local_->send(r_);
+    }
+    if (conf_->fetch != nullptr) {
+        return ask_origin();
     }
     if (withhold_token(r_) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -303,7 +322,7 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
         }
         return job.signpost ? follow_signpost() : ignore_hints();
     }
-    report_.rendered = made && !job.kept && !job.signpost;
+    report_.rendered = made && !job.kept && !job.signpost && !rendition_.original;
     report_.queue_seconds = job.queue_seconds;
     if (!job.signpost && !*job.outcome) {
         late_ = job.outcome->error().status == 504;
@@ -329,7 +348,9 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
     if (job.facts.life.states()) {
         born_ = job.facts.born;
     }
-    describe(job.facts, encoded_->body.size());
+    if (!rendition_.original) {
+        describe(job.facts, encoded_->body.size());
+    }
     r_->headers_out.last_modified_time = job.freshness.last_modified;
     return send_fresh();
 }

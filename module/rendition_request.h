@@ -10,6 +10,7 @@
 #include "core/rendition/rendition.h"
 #include "module/config.h"
 #include "module/disk_tier.h"
+#include "module/fetch.h"
 #include "module/freshness.h"
 #include "module/local_original.h"
 #include "module/ngx.h"
@@ -85,6 +86,7 @@ class RenditionRequest {
 
     ngx_int_t begin();
     Status authorize();
+    Status find_original(std::string_view below, ngx_str_t base);
     Status parse();
     bool evaluate_texts();
     ngx_int_t serve_original();
@@ -103,6 +105,7 @@ class RenditionRequest {
     ngx_int_t make();
     ngx_int_t render(Source source, Freshness freshness);
     ngx_int_t post(std::unique_ptr<RenderJob> job);
+    ngx_int_t ask_origin();
     ngx_int_t on_origin();
     ngx_int_t conclude(RenderJob& job);
 
@@ -136,6 +139,7 @@ class RenditionRequest {
     static void on_client_event(ngx_http_request_t* r);
     static void on_timer(ngx_event_t* event);
     static void on_origin_done(void* self);
+    static void on_fetched(void* self);
     ngx_int_t look_again();
 
     ngx_http_request_t* r_;
@@ -147,6 +151,8 @@ class RenditionRequest {
     std::optional<LocalOriginal> local_;
     FileVersion version_;
     OriginCapture* capture_ = nullptr;
+    std::optional<Target> target_;  ///< the URL of the original, where it has one
+    Fetch* fetch_ = nullptr;
     std::string_view base_;  ///< the evaluated media_root
     ngx_str_t origin_uri_{};
     /// From the entry that was asked for to the one that answers.

@@ -11,6 +11,8 @@ namespace media {
 
 inline char* const ok = NGX_CONF_OK;
 inline char duplicate[] = "is duplicate";
+inline constexpr char one_source[] =
+    "a location has one of \"media_root\", \"media_pass\", \"media_fetch\" and \"media_upload\"";
 
 inline char* fail() noexcept {
     return static_cast<char*>(NGX_CONF_ERROR);

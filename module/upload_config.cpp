@@ -41,9 +41,8 @@ char* set_upload(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
     if (location->upload != nullptr) {
         return duplicate;
     }
-    if (location->root != nullptr || location->pass != nullptr) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "a location has one of \"media_root\", \"media_pass\" and \"media_upload\"");
+    if (location->has_source()) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", one_source);
         return fail();
     }
     auto* clcf =

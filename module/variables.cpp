@@ -5,6 +5,7 @@
 #include <string>
 
 #include "module/guard.h"
+#include "module/origin_capture.h"
 #include "module/rendition_request.h"
 #include "module/token_access.h"
 
@@ -12,6 +13,7 @@ namespace media {
 
 namespace {
 
+using Tell = std::string (*)(const Stranger&);
 using Print = std::string (*)(const RenditionRequest&);
 
 std::string seconds(bool known, double value) {
@@ -75,13 +77,22 @@ const std::array<TokenVariable, 2> token_variables{{
     {ngx_string("media_token_claim_"), NGX_HTTP_VAR_PREFIX, guard<get_token_claim>},
 }};
 
-ngx_int_t get(ngx_http_request_t* r, ngx_http_variable_value_t* value, uintptr_t data) {
-    const RenditionRequest* request = RenditionRequest::of(r);
-    value->not_found = 1;
-    if (request == nullptr) {
-        return NGX_OK;
-    }
-    const std::string text = variables[data].print(*request);
+struct FetchVariable {
+    ngx_str_t name;
+    Tell tell;
+};
+
+// What the location of a fetch is told; module/README.md lists the same.
+const std::array<FetchVariable, 5> fetch_variables{{
+    {ngx_string("media_fetch_scheme"), [](const Stranger& s) { return std::string{s.target.scheme()}; }},
+    {ngx_string("media_fetch_addr"), [](const Stranger& s) { return s.address; }},
+    {ngx_string("media_fetch_uri"), [](const Stranger& s) { return s.target.uri; }},
+    {ngx_string("media_fetch_host"), [](const Stranger& s) { return s.target.authority(); }},
+    {ngx_string("media_fetch_name"), [](const Stranger& s) { return s.target.host; }},
+}};
+
+// Nothing of it is kept: subrequests of one request share the values that are.
+ngx_int_t set(ngx_http_request_t* r, ngx_http_variable_value_t* value, const std::string& text) {
     const ngx_str_t kept = copy(r->pool, text);
     if (text.empty() || kept.data == nullptr) {
         return NGX_OK;
@@ -94,26 +105,53 @@ ngx_int_t get(ngx_http_request_t* r, ngx_http_variable_value_t* value, uintptr_t
     return NGX_OK;
 }
 
+ngx_int_t get_fetch(ngx_http_request_t* r, ngx_http_variable_value_t* value, uintptr_t data) {
+    const OriginCapture* capture = OriginCapture::of(r);
+    value->not_found = 1;
+    value->no_cacheable = 1;
+    if (capture == nullptr || capture->stranger() == nullptr) {
+        return NGX_OK;
+    }
+    return set(r, value, fetch_variables[data].tell(*capture->stranger()));
+}
+
+bool declare(ngx_conf_t* cf, ngx_str_t name, ngx_http_get_variable_pt handler, std::size_t row,
+             ngx_uint_t flags = 0) noexcept {
+    ngx_http_variable_t* variable = ngx_http_add_variable(cf, &name, flags | NGX_HTTP_VAR_NOCACHEABLE);
+    if (variable == nullptr) {
+        return false;
+    }
+    variable->get_handler = handler;
+    variable->data = row;
+    return true;
+}
+
+ngx_int_t get(ngx_http_request_t* r, ngx_http_variable_value_t* value, uintptr_t data) {
+    const RenditionRequest* request = RenditionRequest::of(r);
+    value->not_found = 1;
+    if (request == nullptr) {
+        return NGX_OK;
+    }
+    return set(r, value, variables[data].print(*request));
+}
+
 }  // namespace
 
 ngx_int_t add_variables(ngx_conf_t* cf) {
     for (std::size_t i = 0; i < variables.size(); ++i) {
-        ngx_str_t name = variables[i].name;
-        ngx_http_variable_t* variable = ngx_http_add_variable(cf, &name, NGX_HTTP_VAR_NOCACHEABLE);
-        if (variable == nullptr) {
+        if (!declare(cf, variables[i].name, guard<get>, i)) {
             return NGX_ERROR;
         }
-        variable->get_handler = guard<get>;
-        variable->data = i;
+    }
+    for (std::size_t i = 0; i < fetch_variables.size(); ++i) {
+        if (!declare(cf, fetch_variables[i].name, guard<get_fetch>, i)) {
+            return NGX_ERROR;
+        }
     }
     for (const TokenVariable& row : token_variables) {
-        ngx_str_t name = row.name;
-        ngx_http_variable_t* variable =
-            ngx_http_add_variable(cf, &name, row.flags | NGX_HTTP_VAR_NOCACHEABLE);
-        if (variable == nullptr) {
+        if (!declare(cf, row.name, row.get, 0, row.flags)) {
             return NGX_ERROR;
         }
-        variable->get_handler = row.get;
     }
     return NGX_OK;
 }
