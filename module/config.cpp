@@ -195,6 +195,7 @@ void* create_location_config(ngx_conf_t* cf) {
     conf->max_height = NGX_CONF_UNSET;
     conf->fail_on = NGX_CONF_UNSET_UINT;
     conf->upload_max = NGX_CONF_UNSET;
+    conf->upload_fetch = static_cast<FetchConfig*>(NGX_CONF_UNSET_PTR);
     return conf;
 }
 

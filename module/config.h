@@ -130,6 +130,7 @@ struct LocationConfig {
     off_t upload_max;
     FormatSet* upload_types;
     std::vector<std::string>* upload_claims;  ///< names; null: none
+    FetchConfig* upload_fetch;                ///< null: off
     ngx_str_t upload_moderate;                ///< data null: unset; length 0: off
 
     RenderSettings* settings;  ///< all of the above that rendering needs

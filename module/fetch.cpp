@@ -244,6 +244,9 @@ bool Fetch::connect() {
     stranger_.address = addresses_[tried_++].text() + ':' + std::to_string(target.port);
     capture_ = make_in_pool<OriginCapture>(r_->pool, limit_, &Fetch::on_captured, static_cast<void*>(this),
                                            stranger_);
+    if (capture_ != nullptr && spills_) {
+        capture_->spill();
+    }
     if (capture_ == nullptr || capture_->start(r_, &prefix_, known_) != NGX_OK) {
         return fail(500, "the origin cannot be asked");
     }

@@ -34,6 +34,9 @@ class Fetch {
     Fetch& operator=(const Fetch&) = delete;
     ~Fetch();
 
+    /// Keeps what comes in a file once it is more than a little. To be called before start().
+    void spill() noexcept { spills_ = true; }
+
     /// Begins. With validators the question is conditional. `done(owner)` is called once, later, from an
     /// event of its own, whatever the outcome.
     void start(Validators known);
@@ -69,6 +72,7 @@ class Fetch {
     Validators known_;
 
     Stranger stranger_;
+    bool spills_ = false;
     int redirects_ = 0;
     bool keep_ = true;  ///< no redirect forbids to store what it led to
     ngx_resolver_ctx_t* question_ = nullptr;

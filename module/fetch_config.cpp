@@ -8,6 +8,11 @@ namespace media {
 
 FetchConfig* read_fetch(ngx_conf_t* cf) {
     constexpr std::string_view allow = "allow=";
+    if (values(cf).size() < 2) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" needs a URI prefix and an allow=", &arguments(cf)[0]);
+        return nullptr;
+    }
     FetchConfig fetch;
     ngx_str_t* prefix = &arguments(cf)[1];
     if (prefix->len == 0 || (prefix->data[0] != '/' && prefix->data[0] != '$')) {

@@ -36,6 +36,9 @@ constexpr std::array<std::string_view, 15> not_for_origin{"range",
                                                           "width",
                                                           "save-data"};
 
+// Of an answer that spills.
+constexpr off_t most_in_memory = off_t{1} << 20U;
+
 // A token was for us.
 constexpr std::string_view credentials = "authorization";
 
@@ -335,7 +338,7 @@ ngx_int_t OriginCapture::on_header(ngx_http_request_t* sr) {
         too_large_ = true;
         stop(sr);
     } else if (length_ > 0 && sr->upstream != nullptr) {
-        source_.reserve(static_cast<std::size_t>(length_));
+        source_.reserve(static_cast<std::size_t>(spills_ ? std::min(length_, most_in_memory) : length_));
     }
     return NGX_OK;
 }
@@ -344,21 +347,58 @@ void OriginCapture::on_body(ngx_http_request_t* sr, ngx_chain_t* chain) {
     for (; chain != nullptr; chain = chain->next) {
         ngx_buf_t* buffer = chain->buf;
         const off_t size = ngx_buf_size(buffer);
-        const bool wanted = status_ == NGX_HTTP_OK && !unchanged_ && !too_large_ && !broken_ && size > 0;
+        const bool wanted =
+            status_ == NGX_HTTP_OK && !unchanged_ && !too_large_ && !broken_ && !full_ && size > 0;
         if (wanted && static_cast<off_t>(source_.size()) + size > limit_) {
             too_large_ = true;
         } else if (wanted && ngx_buf_in_memory(buffer)) {
-            source_.append({buffer->pos, static_cast<std::size_t>(size)});
+            keep(sr, {buffer->pos, static_cast<std::size_t>(size)});
         } else if (wanted && buffer->in_file != 0) {
             broken_ = !source_.append(buffer->file->fd, buffer->file_pos, static_cast<std::size_t>(size));
         }
         buffer->pos = buffer->last;
         buffer->file_pos = buffer->file_last;
-        if (too_large_) {
+        if (too_large_ || full_) {
             stop(sr);
         }
         complete_ = complete_ || buffer->last_buf != 0 || buffer->last_in_chain != 0;
     }
+}
+
+void OriginCapture::keep(ngx_http_request_t* sr, ByteView bytes) {
+    const auto after = static_cast<off_t>(source_.size() + bytes.size());
+    if (!spills_ || (file_ == NGX_INVALID_FILE && after <= most_in_memory)) {
+        source_.append(bytes);
+    } else if (!write(sr, bytes)) {
+        full_ = full_ || ngx_errno == ENOSPC || ngx_errno == EDQUOT || ngx_errno == EFBIG;
+        broken_ = true;
+    }
+}
+
+// To a file that has no name any more.
+bool OriginCapture::write(ngx_http_request_t* sr, ByteView bytes) {
+    if (file_ == NGX_INVALID_FILE) {
+        const auto* core = static_cast<const ngx_http_core_loc_conf_t*>(
+            ngx_http_get_module_loc_conf(sr, ngx_http_core_module));
+        ngx_file_t file{};
+        file.fd = NGX_INVALID_FILE;
+        file.log = sr->connection->log;
+        if (ngx_create_temp_file(&file, core->client_body_temp_path, sr->pool, 0, 0, 0) != NGX_OK) {
+            return false;
+        }
+        file_ = file.fd;
+    }
+    for (std::size_t done = 0; done < bytes.size();) {
+        const ssize_t n =
+            pwrite(file_, bytes.data() + done, bytes.size() - done, written_ + static_cast<off_t>(done));
+        if (n < 0 && ngx_errno != EINTR) {
+            return false;
+        }
+        done += n > 0 ? static_cast<std::size_t>(n) : 0;
+    }
+    const bool noted = source_.append(file_, written_, bytes.size());
+    written_ += static_cast<off_t>(bytes.size());
+    return noted;
 }
 
 // Makes the upstream give up reading what nobody will look at.
@@ -397,6 +437,9 @@ ngx_int_t OriginCapture::on_end(ngx_http_request_t* sr, void* data, ngx_int_t ou
 }
 
 Result<Source> OriginCapture::take() {
+    if (full_) {
+        return Error{507, "the disk is full"};
+    }
     if (too_large_) {
         return Error{413, "the original is larger than allowed"};
     }

@@ -39,6 +39,9 @@ class OriginCapture {
     OriginCapture(off_t size_limit, Done done, void* owner, const Stranger& stranger) noexcept
         : limit_(size_limit), done_(done), owner_(owner), stranger_(&stranger) {}
 
+    /// Keeps an answer of more than 1 MiB in a temporary file, as nginx does with the bodies of requests.
+    void spill() noexcept { spills_ = true; }
+
     /// Starts the subrequest. `uri` must live as long as the request. With validators it is conditional.
     ngx_int_t start(ngx_http_request_t* r, ngx_str_t* uri, Validators known);
 
@@ -80,6 +83,8 @@ class OriginCapture {
   private:
     static ngx_int_t on_end(ngx_http_request_t* sr, void* data, ngx_int_t outcome);
     void stop(ngx_http_request_t* sr) noexcept;
+    void keep(ngx_http_request_t* sr, ByteView bytes);
+    bool write(ngx_http_request_t* sr, ByteView bytes);
 
     off_t limit_;
     Done done_;
@@ -92,6 +97,10 @@ class OriginCapture {
     std::string location_;
     off_t length_ = -1;
     bool answered_ = false;
+    bool spills_ = false;
+    ngx_fd_t file_ = NGX_INVALID_FILE;  ///< the pool's
+    off_t written_ = 0;
+    bool full_ = false;  ///< the disk is
     bool complete_ = false;
     bool too_large_ = false;
     bool broken_ = false;

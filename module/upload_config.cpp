@@ -120,6 +120,19 @@ char* set_upload_types(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
     return ok;
 }
 
+char* set_upload_fetch(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
+    auto* location = static_cast<LocationConfig*>(conf);
+    if (location->upload_fetch != NGX_CONF_UNSET_PTR) {
+        return duplicate;
+    }
+    if (values(cf).size() == 1 && view(values(cf)[0]) == "off") {
+        location->upload_fetch = nullptr;
+        return ok;
+    }
+    location->upload_fetch = read_fetch(cf);
+    return location->upload_fetch == nullptr ? fail() : ok;
+}
+
 char* set_upload_claims(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
     auto* location = static_cast<LocationConfig*>(conf);
     if (location->upload_claims != nullptr) {
@@ -167,8 +180,12 @@ char* merge_upload(ngx_conf_t* cf, LocationConfig* parent, LocationConfig* child
     if (child->upload_types == nullptr) {
         child->upload_types = parent->upload_types;
     }
+    ngx_conf_merge_ptr_value(child->upload_fetch, parent->upload_fetch, nullptr);
     if (child->upload == nullptr) {
         return ok;
+    }
+    if (child->upload_fetch != nullptr && !has_resolver(cf, *child->upload_fetch, "media_upload_fetch")) {
+        return fail();
     }
     if (child->upload_types == nullptr) {
         // Documents are code: whoever wants to take them from strangers says so in this place.

@@ -21,6 +21,7 @@ struct UploadStore {
 char* set_upload(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_upload_url(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_upload_types(ngx_conf_t* cf, ngx_command_t* command, void* conf);
+char* set_upload_fetch(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_upload_claims(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_upload_moderate(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 

@@ -245,7 +245,11 @@ void IntakeJob::fail_file(Error error) {
 }
 
 void IntakeJob::url(std::string text) {
-    items.emplace_back().url = std::move(text);
+    UploadItem& item = items.emplace_back();
+    if (text.empty()) {
+        item.fail({400, "this is no URL"});
+    }
+    item.url = std::move(text);
 }
 
 }  // namespace media

@@ -297,6 +297,14 @@ ngx_int_t UploadRequest::on_taken(IntakeJob& job) {
     if (job.published) {
         return mirror();
     }
+    const auto urls =
+        std::count_if(items_.begin(), items_.end(), [](const UploadItem& item) { return !item.url.empty(); });
+    if (static_cast<std::size_t>(urls) > IntakeJob::max_files) {
+        return fail({400, "more than " + std::to_string(IntakeJob::max_files) + " URLs in one request"});
+    }
+    if (urls > 0 && conf_->upload_fetch != nullptr) {
+        return fetch_.bring(items_, terms_, *conf_->upload_fetch, job.again, [this] { return moderate(); });
+    }
     for (UploadItem& item : items_) {
         if (!item.url.empty()) {
             item.fail({403, "originals by URL are not taken here"});

@@ -14,6 +14,7 @@
 #include "module/presign.h"
 #include "module/record_mirror.h"
 #include "module/request_wait.h"
+#include "module/upload_fetch.h"
 #include "module/upload_job.h"
 
 namespace media {
@@ -23,7 +24,7 @@ namespace media {
 class UploadRequest {
   public:
     explicit UploadRequest(ngx_http_request_t* r) noexcept
-        : r_(r), conf_(location_config(r)), wait_(r), moderation_(r, wait_) {}
+        : r_(r), conf_(location_config(r)), wait_(r), fetch_(r, wait_), moderation_(r, wait_) {}
     UploadRequest(const UploadRequest&) = delete;
     UploadRequest& operator=(const UploadRequest&) = delete;
 
@@ -52,6 +53,7 @@ class UploadRequest {
     ngx_http_request_t* r_;
     const LocationConfig* conf_;
     RequestWait wait_;
+    UploadFetch fetch_;
     Moderation moderation_;
     RecordMirror mirror_;
     std::optional<PresignTerms> link_;  ///< through which it comes
