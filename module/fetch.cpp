@@ -98,6 +98,9 @@ Fetch::Fetch(ngx_http_request_t* r, const FetchConfig& conf, ngx_str_t prefix, T
     next_.handler = guard<&Fetch::on_event>;
     next_.data = this;
     next_.log = r->connection->log;
+    deadline_.handler = guard<&Fetch::on_deadline>;
+    deadline_.data = this;
+    deadline_.log = r->connection->log;
 }
 
 Fetch::~Fetch() {
@@ -107,10 +110,14 @@ Fetch::~Fetch() {
     if (next_.posted != 0) {
         ngx_delete_posted_event(&next_);
     }
+    if (deadline_.timer_set != 0) {
+        ngx_del_timer(&deadline_);
+    }
 }
 
 void Fetch::start(Validators known) {
     known_ = std::move(known);
+    ngx_add_timer(&deadline_, conf_.timeout);
     if (!approach()) {
         wake();
     }
@@ -286,7 +293,28 @@ void Fetch::on_event(ngx_event_t* event) {
         fetch->failure_.emplace(Error{500, {}});
     }
     if (over) {
+        if (fetch->deadline_.timer_set != 0) {
+            ngx_del_timer(&fetch->deadline_);
+        }
         fetch->done_(fetch->owner_);
+    }
+    ngx_http_run_posted_requests(connection);
+}
+
+// A host that sends a byte now and then would hold the request for ever.
+void Fetch::on_deadline(ngx_event_t* event) {
+    auto* fetch = static_cast<Fetch*>(event->data);
+    ngx_connection_t* connection = fetch->r_->connection;
+    ngx_http_set_log_request(connection->log, fetch->r_);
+    ngx_log_error(NGX_LOG_ERR, connection->log, 0, "media: a fetch has taken too long");
+    fetch->fail(504, "the origin took too long");
+    if (fetch->question_ != nullptr) {
+        ngx_resolve_name_done(std::exchange(fetch->question_, nullptr));
+    }
+    if (fetch->capture_ == nullptr) {
+        fetch->wake();
+    } else {
+        fetch->capture_->cut();
     }
     ngx_http_run_posted_requests(connection);
 }

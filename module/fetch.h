@@ -62,6 +62,7 @@ class Fetch {
     static void on_resolved(ngx_resolver_ctx_t* answer);
     static void on_captured(void* self);
     static void on_event(ngx_event_t* event);
+    static void on_deadline(ngx_event_t* event);
 
     ngx_http_request_t* r_;
     const FetchConfig& conf_;
@@ -81,6 +82,7 @@ class Fetch {
     OriginCapture* capture_ = nullptr;  ///< of the connection that is on, or was the last
     std::optional<Error> failure_;
     ngx_event_t next_{};
+    ngx_event_t deadline_{};
 };
 
 }  // namespace media

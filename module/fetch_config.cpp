@@ -8,6 +8,7 @@ namespace media {
 
 FetchConfig* read_fetch(ngx_conf_t* cf) {
     constexpr std::string_view allow = "allow=";
+    constexpr std::string_view timeout = "timeout=";
     if (values(cf).size() < 2) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"%V\" needs a URI prefix and an allow=", &arguments(cf)[0]);
@@ -21,15 +22,30 @@ FetchConfig* read_fetch(ngx_conf_t* cf) {
                            &arguments(cf)[0]);
         return nullptr;
     }
+    bool timed = false;
     for (const ngx_str_t& value : values(cf).subspan(1)) {
+        if (view(value).starts_with(timeout) && !timed) {
+            ngx_str_t text = str(view(value).substr(timeout.size()));
+            const ngx_int_t time = ngx_parse_time(&text, 0);
+            if (time == NGX_ERROR || time == 0) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid time in \"%V\"", &value);
+                return nullptr;
+            }
+            fetch.timeout = static_cast<ngx_msec_t>(time);
+            timed = true;
+            continue;
+        }
         if (!view(value).starts_with(allow) || !fetch.allow.add(view(value).substr(allow.size()))) {
-            ngx_conf_log_error(
-                NGX_LOG_EMERG, cf, 0,
-                "invalid parameter \"%V\", expected allow=host[:port], allow=*.domain[:port] or "
-                "allow=*[:port]",
-                &value);
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\", expected allow=host[:port], allow=*.domain[:port], "
+                               "allow=*[:port] or one timeout=time",
+                               &value);
             return nullptr;
         }
+    }
+    if (fetch.allow.empty()) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" needs an allow=", &arguments(cf)[0]);
+        return nullptr;
     }
     fetch.prefix = compile(cf, prefix);
     if (fetch.prefix == nullptr) {

@@ -11,8 +11,9 @@ namespace media {
 struct FetchConfig {
     ngx_http_complex_value_t* prefix = nullptr;  ///< URI of the location that asks
     AllowList allow;
-    std::string fingerprint;  ///< of the list, for cache keys
-    std::string file;         ///< where the directive stands
+    ngx_msec_t timeout = 60'000;  ///< for one original, redirects and all
+    std::string fingerprint;      ///< of the list, for cache keys
+    std::string file;             ///< where the directive stands
     ngx_uint_t line = 0;
 };
 

@@ -257,6 +257,7 @@ ngx_int_t OriginCapture::start(ngx_http_request_t* r, ngx_str_t* uri, Validators
     if (ngx_http_subrequest(r, uri, nullptr, &sr, &hook_, NGX_HTTP_SUBREQUEST_WAITED) != NGX_OK) {
         return NGX_ERROR;
     }
+    sr_ = sr;
     if ((stranger_ != nullptr ? replace_request_headers(sr) : clean_request_headers(sr)) != NGX_OK) {
         return NGX_ERROR;
     }
@@ -295,6 +296,16 @@ ngx_int_t OriginCapture::post(ngx_http_request_t* r, ngx_str_t* uri, ngx_str_t* 
         }
     }
     return NGX_OK;
+}
+
+void OriginCapture::cut() {
+    ngx_http_upstream_t* upstream = sr_ != nullptr && !ended_ ? sr_->upstream : nullptr;
+    if (upstream == nullptr || upstream->cleanup == nullptr) {
+        return;
+    }
+    sr_->main->count++;  // as nginx does where it puts an end to one
+    (*upstream->cleanup)(sr_);
+    ngx_http_finalize_request(sr_, NGX_HTTP_GATEWAY_TIME_OUT);
 }
 
 OriginCapture* OriginCapture::of(const ngx_http_request_t* r) noexcept {

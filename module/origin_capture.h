@@ -73,6 +73,9 @@ class OriginCapture {
     /// The life of the answer; `by_status` is the caller's to set.
     const Freshness& freshness() const noexcept { return freshness_; }
 
+    /// Ends the subrequest at once, if it has come to ask somebody; `done` is called.
+    void cut();
+
     /// The capture that a subrequest feeds, or null.
     static OriginCapture* of(const ngx_http_request_t* r) noexcept;
 
@@ -91,6 +94,7 @@ class OriginCapture {
     void* owner_;
     const Stranger* stranger_ = nullptr;
     ngx_http_post_subrequest_t hook_{};
+    ngx_http_request_t* sr_ = nullptr;
 
     Source source_;
     ngx_uint_t status_ = 0;

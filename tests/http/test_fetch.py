@@ -438,6 +438,8 @@ def test_a_reload_during_a_fetch(own_nginx, origin, dns):
     ("media_fetch /f/;", "number of arguments"), ("media_fetch f/ allow=*;", "f/"), ("media_fetch /f/ allow=;", "allow="),
     ("media_fetch /f/ allow=10.0.0.0/8;", "10.0.0.0/8"), ("media_fetch /f/ allow=http://a.example;", "http://a.example"),
     ("media_fetch /f/ allow=a.example:0;", "a.example:0"), ("media_fetch /f/ deny=a.example;", "deny="),
+    ("media_fetch /f/ allow=127.0.0.1 timeout=0;", "timeout=0"), ("media_fetch /f/ allow=127.0.0.1 timeout=soon;", "timeout=soon"),
+    ("media_fetch /f/ timeout=1s;", "allow="), ("media_fetch /f/ allow=127.0.0.1 timeout=1s timeout=1s;", "timeout="),
     ("media_fetch /f/ allow=a.example;", "resolver"), ("media_fetch /f/ allow=127.0.0.1;\nmedia_root /pics;", "media_root|media_fetch"),
     ("media_pass /a/;\nmedia_fetch /f/ allow=127.0.0.1;", "media_pass|media_fetch"),
     ("media_fetch /f/ allow=127.0.0.1;\nmedia_fetch /g/ allow=127.0.0.1;", "duplicate")])

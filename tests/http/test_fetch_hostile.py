@@ -45,6 +45,8 @@ def nginx(make_nginx, origin, dns):
             location /raw/ { media_fetch /unbuffered/ allow=*:@origin@ allow=127.0.0.1:@origin@; }
             location /strict/ { media_fetch /fetch/ allow=good.test:@origin@ allow=127.0.0.1:@origin@; }
             location /loop/ { media_fetch /fetch/ allow=127.0.0.1:@port@ allow=127.0.0.1:@origin@; }
+            location /brief/ { media_fetch /patient/ allow=*:@origin@ allow=127.0.0.1:@origin@ timeout=1s; resolver_timeout 1h; }
+            location /patient/ { internal; proxy_pass http://$media_fetch_addr$media_fetch_uri; proxy_read_timeout 1h; }
             location /guarded/ { media_fetch /fetch/ allow=*:@origin@ allow=127.0.0.1:@origin@;
                 location /guarded/http:/good.test { deny all; media_fetch /fetch/ allow=good.test:@origin@; } }
             location /careless/ { media_fetch /stumbling/ allow=*:@origin@ allow=127.0.0.1:@origin@; }
@@ -313,6 +315,42 @@ def test_a_body_without_end_that_is_known(nginx, origin, at):
     assert (again.status, again.header("X-Cache"), again.body) == (200, "REVALIDATED", first.body)
     wait_until(lambda: (n := origin.sent["/known.jpg"], time.sleep(0.2), n == origin.sent["/known.jpg"])[2], 10 * SLOW, "the end")
     assert origin.sent["/known.jpg"] < 16 << 20
+
+
+def drips(code=200, location="/drip"):
+    """A byte now and then: no timeout of nginx' own ends that."""
+    def behave(origin, handler, _number):
+        o._head(handler, code, {"Transfer-Encoding": "chunked", "Location": location})
+        for _ in range(3000):
+            handler.wfile.write(b"1\r\nx\r\n")
+            handler.wfile.flush()
+            origin.sent[handler.path] += 1
+            time.sleep(0.05)
+    return behave
+
+
+def drips_a_header(_origin, handler, _number):
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+    for _ in range(400):
+        handler.wfile.write(b"x")
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("kind, behaviour", [
+    ("drips", drips()), ("header", drips_a_header), ("silent", o.slow(20, o.static(PICTURE))), ("stalls", o.stalls(PICTURE, 5000, 20))])
+@pytest.mark.parametrize("query", ["?w=100", ""], ids=["rendition", "original"])
+def test_the_time_of_a_fetch_is_bounded(nginx, origin, at, kind, behaviour, query):
+    path = f"/time-{kind}-{len(query)}"
+    origin.at(path, behaviour)
+    origin.at(path + "-first", o.redirect(path))
+    failed(nginx.get(remote(at(path + "-first"), "/brief/", query)), 504)
+    origin.at(path, o.static(PICTURE))
+    assert nginx.get(remote(at(path + "-first"), "/brief/", query)).status == 200
+
+
+def test_the_time_of_a_look_up_is_bounded(nginx, dns, at):
+    dns.at("silent.test", silent=True)
+    failed(nginx.get(remote(at("/a.jpg", "silent.test"), "/brief/")), 504)
 
 
 @pytest.mark.parametrize("name, behaviour, statuses", [
