@@ -275,15 +275,16 @@ ngx_int_t OriginCapture::start(ngx_http_request_t* r, ngx_str_t* uri, Validators
                : NGX_ERROR;
 }
 
-ngx_int_t OriginCapture::post(ngx_http_request_t* r, ngx_str_t* uri, ngx_str_t* args, ByteView body,
-                              std::span<const Field> fields) {
+ngx_int_t OriginCapture::ask(ngx_http_request_t* r, ngx_str_t* uri, ngx_str_t* args, const ByteView* body,
+                             std::span<const Field> fields) {
     hook_.handler = guard<&OriginCapture::on_end>;
     hook_.data = this;
     ngx_http_request_t* sr = nullptr;
     if (ngx_http_subrequest(r, uri, args, &sr, &hook_, NGX_HTTP_SUBREQUEST_WAITED) != NGX_OK) {
         return NGX_ERROR;
     }
-    if (!take_headers_away(sr) || !give_body(sr, body)) {
+    sr->request_body = nullptr;
+    if (!take_headers_away(sr) || (body != nullptr && !give_body(sr, *body))) {
         return NGX_ERROR;
     }
     for (const auto& [name, lowcase, value] : fields) {

@@ -51,7 +51,14 @@ class OriginCapture {
         std::string_view name, lowcase, value;
     };
     ngx_int_t post(ngx_http_request_t* r, ngx_str_t* uri, ngx_str_t* args, ByteView body,
-                   std::span<const Field> fields);
+                   std::span<const Field> fields) {
+        return ask(r, uri, args, &body, fields);
+    }
+
+    /// The same without a body, as GET.
+    ngx_int_t get(ngx_http_request_t* r, ngx_str_t* uri, ngx_str_t* args, std::span<const Field> fields) {
+        return ask(r, uri, args, nullptr, fields);
+    }
 
     /// What the location said; 0 where it did not come to that.
     ngx_uint_t status() const noexcept { return status_; }
@@ -84,6 +91,8 @@ class OriginCapture {
     void on_body(ngx_http_request_t* sr, ngx_chain_t* chain);
 
   private:
+    ngx_int_t ask(ngx_http_request_t* r, ngx_str_t* uri, ngx_str_t* args, const ByteView* body,
+                  std::span<const Field> fields);
     static ngx_int_t on_end(ngx_http_request_t* sr, void* data, ngx_int_t outcome);
     void stop(ngx_http_request_t* sr) noexcept;
     void keep(ngx_http_request_t* sr, ByteView bytes);
