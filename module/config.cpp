@@ -117,16 +117,18 @@ const LocationConfig* location_config(const ngx_http_request_t* r) noexcept {
     return static_cast<const LocationConfig*>(ngx_http_get_module_loc_conf(r, ngx_http_media_module));
 }
 
-std::string server_identity(const ngx_http_request_t* r) {
-    const auto* server =
-        static_cast<const ngx_http_core_srv_conf_t*>(ngx_http_get_module_srv_conf(r, ngx_http_core_module));
+std::string server_identity(const ngx_http_core_main_conf_t* main, const ngx_http_core_srv_conf_t* server) {
     if (server->server_name.len > 0) {
         return std::string{view(server->server_name)};
     }
-    const auto* main =
-        static_cast<const ngx_http_core_main_conf_t*>(ngx_http_get_module_main_conf(r, ngx_http_core_module));
     auto* const* all = static_cast<ngx_http_core_srv_conf_t**>(main->servers.elts);
     return ':' + std::to_string(std::find(all, all + main->servers.nelts, server) - all);
+}
+
+std::string server_identity(const ngx_http_request_t* r) {
+    return server_identity(
+        static_cast<const ngx_http_core_main_conf_t*>(ngx_http_get_module_main_conf(r, ngx_http_core_module)),
+        static_cast<const ngx_http_core_srv_conf_t*>(ngx_http_get_module_srv_conf(r, ngx_http_core_module)));
 }
 
 void* create_main_config(ngx_conf_t* cf) {
@@ -186,6 +188,7 @@ void* create_location_config(ngx_conf_t* cf) {
     conf->cache_valid = static_cast<ngx_array_t*>(NGX_CONF_UNSET_PTR);
     conf->redis = static_cast<RedisConfig*>(NGX_CONF_UNSET_PTR);
     conf->signature = static_cast<SignatureConfig*>(NGX_CONF_UNSET_PTR);
+    conf->notify = static_cast<NotifyConfig*>(NGX_CONF_UNSET_PTR);
     conf->cache_lock_timeout = NGX_CONF_UNSET_MSEC;
     conf->timeout = NGX_CONF_UNSET_MSEC;
     conf->max_source_size = NGX_CONF_UNSET;
@@ -222,6 +225,7 @@ char* merge_location_config(ngx_conf_t* cf, void* parent, void* child) {
     inherit_pointer(conf->tokens, above->tokens);
     ngx_conf_merge_ptr_value(conf->signature, above->signature, nullptr);
     ngx_conf_merge_ptr_value(conf->redis, above->redis, nullptr);
+    ngx_conf_merge_ptr_value(conf->notify, above->notify, nullptr);
     if (conf->forced_watermark.data == nullptr) {
         conf->forced_watermark = above->forced_watermark;
         conf->forced_place = above->forced_place;

@@ -13,6 +13,7 @@
 #include "core/picture/watermark.h"
 #include "core/rendition/parse.h"
 #include "core/rendition/settings.h"
+#include "module/event_config.h"
 #include "module/fetch_config.h"
 #include "module/ngx.h"
 #include "module/redis_config.h"
@@ -54,10 +55,12 @@ struct Catalogue {
     std::map<std::string, DeclaredText, std::less<>> watermark_texts;  ///< of those that are texts
     std::vector<std::unique_ptr<RedisConfig>> redis;                   ///< each once
     std::vector<std::unique_ptr<UploadStore>> stores;                  ///< likewise
+    std::vector<EventStore> event_stores;                              ///< likewise
     FormatSet documents;  ///< SVG and PDF, where some location decodes them
     bool used = false;    ///< some location serves renditions
 };
 
+class EventZone;
 class PurgeTable;
 struct PresignConfig;
 struct TokenConfig;
@@ -68,6 +71,7 @@ struct MainConfig {
     ngx_int_t queue;
     Catalogue* catalogue;
     PurgeTable* purges;  ///< null where no location serves renditions
+    EventZone* events;   ///< null where nobody is told of any
 };
 
 /// Preferred formats of `fm=auto`; trivially destructible, for the pool.
@@ -108,6 +112,7 @@ struct LocationConfig {
     Place* forced_place;
     ngx_shm_zone_t* cache;  ///< null: off
     RedisConfig* redis;     ///< null: off; unset: NGX_CONF_UNSET_PTR; belongs to the catalogue
+    NotifyConfig* notify;   ///< null: off; unset: NGX_CONF_UNSET_PTR
     ngx_array_t* cache_valid;
     ngx_uint_t use_stale;  ///< bits of use_stale
     ngx_msec_t cache_lock_timeout;
@@ -131,6 +136,8 @@ struct LocationConfig {
     FormatSet* upload_types;
     std::vector<std::string>* upload_claims;  ///< names; null: none
     FetchConfig* upload_fetch;                ///< null: off
+    std::vector<std::string>* thumbnails;     ///< names of presets; null: none
+    Place* thumbnails_place;                  ///< where media_upload_thumbnails names them
     ngx_str_t upload_moderate;                ///< data null: unset; length 0: off
 
     RenderSettings* settings;  ///< all of the above that rendering needs
@@ -154,6 +161,7 @@ char* merge_location_config(ngx_conf_t* cf, void* parent, void* child);
 /// What tells the server of a request from others in cache keys: its name, or without one its place in the
 /// configuration, which is the same on every node.
 std::string server_identity(const ngx_http_request_t* r);
+std::string server_identity(const ngx_http_core_main_conf_t* main, const ngx_http_core_srv_conf_t* server);
 
 /// All directives, for ngx_module_t.
 extern ngx_command_t commands[];

@@ -10,6 +10,7 @@
 #include "module/guard.h"
 #include "module/presign.h"
 #include "module/setter.h"
+#include "module/thumbnails.h"
 #include "module/token_access.h"
 #include "module/upload_config.h"
 #include "module/watermark_directives.h"

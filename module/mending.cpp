@@ -7,6 +7,7 @@
 
 #include "core/store/used_links.h"
 #include "module/config.h"
+#include "module/events.h"
 #include "module/guard.h"
 #include "module/upload_config.h"
 #include "module/worker.h"
@@ -23,11 +24,15 @@ constexpr ngx_uint_t first_times = 4;
 
 class Mend final : public Task {
   public:
-    explicit Mend(std::vector<std::shared_ptr<const Store>> stores) : stores_(std::move(stores)) {}
+    struct Mended {
+        std::shared_ptr<const Store> store;
+        EventHooks events;
+    };
+    explicit Mend(std::vector<Mended> stores) : stores_(std::move(stores)) {}
 
     void work() noexcept override {
-        for (const auto& store : stores_) {
-            if (Status status = store->mend(); !status) {
+        for (const auto& [store, events] : stores_) {
+            if (Status status = store->mend(events.published, events.removed, events.rejected); !status) {
                 failure_ = std::move(status).error();
             }
             if (Status status = UsedLinks{store->path()}.sweep(std::time(nullptr)); !status) {
@@ -47,7 +52,7 @@ class Mend final : public Task {
     void cancel() noexcept override {}
 
   private:
-    const std::vector<std::shared_ptr<const Store>> stores_;
+    const std::vector<Mended> stores_;
     Error failure_;
 };
 
@@ -61,9 +66,10 @@ void on_mending(ngx_event_t* event) {
     if (watch.busy) {
         return;
     }
-    std::vector<std::shared_ptr<const Store>> stores;
-    for (const auto& declared : static_cast<const MainConfig*>(event->data)->catalogue->stores) {
-        stores.push_back(declared->store);
+    const auto& main = *static_cast<const MainConfig*>(event->data);
+    std::vector<Mend::Mended> stores;
+    for (const auto& declared : main.catalogue->stores) {
+        stores.push_back({declared->store, event_hooks(main, declared->path)});
     }
     // What was left is looked after before new work makes the queue long.
     here->pool.post_first(std::make_unique<Mend>(std::move(stores)));

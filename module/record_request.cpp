@@ -6,6 +6,7 @@
 
 #include "core/rendition/query.h"
 #include "module/answer.h"
+#include "module/events.h"
 #include "module/guard.h"
 #include "module/purging.h"
 #include "module/record_mirror.h"
@@ -74,12 +75,6 @@ Result<RecordQuery> read_query(std::string_view query) {
         return Error{400, "one record is not a list", after ? "after" : "limit"};
     }
     return asked;
-}
-
-/// The path of a URL's prefix, where it names a host too.
-std::string_view path_of(std::string_view prefix) noexcept {
-    const std::size_t scheme = prefix.find("://");
-    return scheme == std::string_view::npos ? prefix : prefix.substr(prefix.find('/', scheme + 3));
 }
 
 /// Lives in its request's pool; all of it belongs to the event loop.
@@ -207,8 +202,10 @@ ngx_int_t RecordRequest::list() {
 }
 
 ngx_int_t RecordRequest::remove() {
-    return call<Record>([key = key_](const Store& store) { return store.remove(key); },
-                        [this](Record record) { return on_removed(std::move(record)); });
+    const EventHooks events = event_hooks(*main_config(r_), conf_->upload->path, view(conf_->upload_url));
+    return call<Record>(
+        [key = key_, told = events.removed](const Store& store) { return store.remove(key, told); },
+        [this](Record record) { return on_removed(std::move(record)); });
 }
 
 // It is gone here. Next its record is taken away from the other machines, then all that was made of it.
@@ -224,17 +221,15 @@ ngx_int_t RecordRequest::on_removed(Record record) {
 }
 
 ngx_int_t RecordRequest::purge() {
-    std::string scratch;
-    const std::string url = std::string{path_of(view(conf_->upload_url))} + removed_.path();
     const std::string server = server_identity(r_);
-    const auto path = detail::percent_decode(url, scratch);
-    if (!path) {
+    const std::string path = uri_of(*conf_, removed_);
+    if (path.empty()) {
         return on_purged(Purging::Outcome::done);
     }
     wait_.hold();
     // It may be done, and we gone with our request, before this returns.
     purging_.start(
-        {.server = server, .path = *path, .preset = {}, .prefix = false},
+        {.server = server, .path = path, .preset = {}, .prefix = false},
         [this](Purging::Outcome outcome) { wait_.resume([this, outcome] { return on_purged(outcome); }); });
     return RequestWait::pending;
 }

@@ -8,7 +8,9 @@
 #include "core/rendition/parse.h"
 #include "core/store/layout.h"
 #include "module/answer.h"
+#include "module/events.h"
 #include "module/guard.h"
+#include "module/own_request.h"
 #include "module/purge_request.h"
 #include "module/purge_table.h"
 #include "module/token_access.h"
@@ -84,7 +86,7 @@ ngx_int_t RenditionRequest::start() {
 }
 
 ngx_int_t RenditionRequest::begin() {
-    if (const Status status = refreshing_ ? Nothing{} : authorize(); !status) {
+    if (const Status status = authorize(); !status) {
         return fail(status.error());
     }
     if (const Status status = parse(); !status) {
@@ -149,7 +151,7 @@ Status RenditionRequest::find_original(std::string_view below, ngx_str_t base) {
 
 // The signature speaks of the URL as the client sent it, whatever a rewrite has made of it since.
 Status RenditionRequest::authorize() {
-    if (conf_->signature == nullptr) {
+    if (conf_->signature == nullptr || is_own_request(r_)) {
         return Nothing{};
     }
     const std::string_view url = view(r_->main->unparsed_uri);
@@ -325,7 +327,11 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
     report_.rendered = made && !job.kept && !job.signpost && !rendition_.original;
     report_.queue_seconds = job.queue_seconds;
     if (!job.signpost && !*job.outcome) {
-        late_ = job.outcome->error().status == 504;
+        const Error& error = job.outcome->error();
+        late_ = error.status == 504;
+        if (local_ && error.status == 422 && error.parameter.empty()) {
+            note_failed_rendition(*main_config(r_), base_, *path_below_location(r_, conf_->prefix));
+        }
         return fail(with_preset(job.outcome->error(), rendition_));
     }
     if (disk_.ours()) {

@@ -3,12 +3,19 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/rendition/query.h"
 #include "module/guard.h"
 #include "module/setter.h"
 
 namespace media {
 
 namespace {
+
+// The path of a URL's prefix, where it names a host too.
+std::string_view path_of(std::string_view prefix) noexcept {
+    const std::size_t scheme = prefix.find("://");
+    return scheme == std::string_view::npos ? prefix : prefix.substr(prefix.find('/', scheme + 3));
+}
 
 /// The store of that folder, which nginx makes, and gives to the user of its workers, if it is not there.
 UploadStore* declare_store(ngx_conf_t* cf, const ngx_str_t& path) {
@@ -35,6 +42,12 @@ UploadStore* declare_store(ngx_conf_t* cf, const ngx_str_t& path) {
 }
 
 }  // namespace
+
+std::string uri_of(const LocationConfig& conf, const Record& record) {
+    std::string scratch;
+    const auto prefix = detail::percent_decode(path_of(view(conf.upload_url)), scratch);
+    return prefix ? std::string{*prefix} + record.path() : std::string{};
+}
 
 char* set_upload(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
     auto* location = static_cast<LocationConfig*>(conf);
@@ -181,11 +194,24 @@ char* merge_upload(ngx_conf_t* cf, LocationConfig* parent, LocationConfig* child
         child->upload_types = parent->upload_types;
     }
     ngx_conf_merge_ptr_value(child->upload_fetch, parent->upload_fetch, nullptr);
+    if (child->thumbnails == nullptr) {
+        child->thumbnails = parent->thumbnails;
+        child->thumbnails_place = parent->thumbnails_place;
+    }
     if (child->upload == nullptr) {
         return ok;
     }
     if (child->upload_fetch != nullptr && !has_resolver(cf, *child->upload_fetch, "media_upload_fetch")) {
         return fail();
+    }
+    for (const std::string& preset :
+         child->thumbnails == nullptr ? std::vector<std::string>{} : *child->thumbnails) {
+        if (!main_config(cf)->catalogue->presets.contains(preset)) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "unknown preset \"%s\" of \"media_upload_thumbnails\" in %s:%ui", preset.c_str(),
+                          child->thumbnails_place->file.c_str(), child->thumbnails_place->line);
+            return fail();
+        }
     }
     if (child->upload_types == nullptr) {
         // Documents are code: whoever wants to take them from strangers says so in this place.
@@ -205,7 +231,7 @@ char* merge_upload(ngx_conf_t* cf, LocationConfig* parent, LocationConfig* child
             main_config(cf)->catalogue->documents.add(document);
         }
     }
-    return ok;
+    return add_event_store(cf, child->upload->path, *child) ? ok : fail();
 }
 
 }  // namespace media

@@ -28,6 +28,10 @@ char* set_upload_moderate(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 /// Fills what `child` leaves open, once its settings are known.
 char* merge_upload(ngx_conf_t* cf, LocationConfig* parent, LocationConfig* child);
 
+/// The URI, decoded, under which a location of this server is to serve an original; empty where the escapes
+/// of media_upload_url are malformed.
+std::string uri_of(const LocationConfig& conf, const Record& record);
+
 /// The content handler of an upload location.
 ngx_int_t upload_handler(ngx_http_request_t* r);
 

@@ -62,7 +62,8 @@ void put_away(UploadItem& item, const UploadTerms& terms) {
     if (!item.file) {
         return;
     }
-    if (Status kept = terms.store->reject(std::move(*item.file), item.record, item.error->detail); !kept) {
+    if (Status kept = terms.store->reject(std::move(*item.file), item.record, item.error->detail,
+                                           terms.events.rejected); !kept) {
         item.error = std::move(kept).error();
     }
     item.file.reset();
@@ -77,9 +78,13 @@ void publish_item(UploadItem& item, const UploadTerms& terms, LinkInUse* link) {
         }
         return;
     }
-    auto published = terms.store->publish(
-        std::move(*item.file), item.record,
-        [link](const Record&, bool) -> Status { return link == nullptr ? Nothing{} : link->use_up(); });
+    const auto hook = [&](const Record& record, bool created) -> Status {
+        if (Status told = terms.events.published ? terms.events.published(record, created) : Nothing{}; !told) {
+            return told;
+        }
+        return link == nullptr ? Nothing{} : link->use_up();
+    };
+    auto published = terms.store->publish(std::move(*item.file), item.record, hook);
     item.file.reset();
     if (!published) {
         item.fail(std::move(published).error());

@@ -13,6 +13,7 @@
 #include "core/store/body.h"
 #include "core/store/digests.h"
 #include "core/store/store.h"
+#include "module/events.h"
 #include "module/request_wait.h"
 #include "module/source.h"
 
@@ -36,6 +37,7 @@ struct UploadTerms {
     std::string subject{};
     std::string claims{};  ///< JSON object, or empty
     std::optional<UploadLink> link{};
+    EventHooks events{};
 };
 
 /// One file or URL of a request, in the order sent.

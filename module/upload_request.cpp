@@ -241,7 +241,8 @@ UploadTerms UploadRequest::terms() const {
                       .types = *conf_->upload_types,
                       .settings = *conf_->settings,
                       .timeout = std::chrono::milliseconds{conf_->timeout},
-                      .moderated = conf_->upload_moderate.len > 0};
+                      .moderated = conf_->upload_moderate.len > 0,
+                      .events = event_hooks(*main_config(r_), conf_->upload->path, view(conf_->upload_url))};
     if (link_) {
         // The location may have become stricter since.
         terms.max_bytes = std::min(terms.max_bytes, link_->max_bytes);
@@ -384,6 +385,11 @@ ngx_int_t UploadRequest::answer() {
     std::size_t created = 0;
     std::string url;
     for (const UploadItem& item : items_) {
+        if (item.status == UploadItem::Status::created && conf_->thumbnails != nullptr) {
+            worker()->thumbnails.make(static_cast<const ngx_http_core_srv_conf_t*>(
+                                          ngx_http_get_module_srv_conf(r_, ngx_http_core_module)),
+                                      uri_of(*conf_, item.record), *conf_->thumbnails);
+        }
         json += json.size() > 1 ? "," : "";
         if (item.error) {
             first = first == nullptr ? &*item.error : first;

@@ -10,6 +10,7 @@
 #include "core/picture/engine.h"
 #include "module/config.h"
 #include "module/guard.h"
+#include "module/own_request.h"
 
 namespace media {
 
@@ -77,6 +78,22 @@ void on_fonts(ngx_event_t* event) {
     }
 }
 
+void start_dispatchers(const MainConfig& main, Worker& here) {
+    for (const EventStore& store : main.catalogue->event_stores) {
+        std::vector<std::unique_ptr<EventSink>> sinks;
+        for (const EventStore::Notified& notified : store.notified) {
+            sinks.push_back(notify_sink(notified));
+        }
+        for (const RedisConfig* redis : store.redis) {
+            sinks.push_back(stream_sink(*here.redis.find(redis)->second));
+        }
+        if (!sinks.empty()) {
+            here.event_dispatchers.push_back(
+                std::make_unique<EventDispatcher>(store.path, std::move(sinks), *main.events, here.pool));
+        }
+    }
+}
+
 }  // namespace
 
 void Worker::keep_hot(const u_char* key, std::shared_ptr<HotFile> file) {
@@ -101,6 +118,7 @@ ngx_int_t start_worker(ngx_cycle_t* cycle) {
         return NGX_ERROR;
     }
     set_buildable_formats(encodable_formats());
+    note_listening(cycle);
     current = std::make_unique<Worker>();
     for (const WatermarkSpec& spec : main->catalogue->watermarks) {
         auto prepared = prepare_watermark(spec);
@@ -135,6 +153,7 @@ ngx_int_t start_worker(ngx_cycle_t* cycle) {
             current->purge_exchanges.push_back(
                 std::make_unique<PurgeExchange>(*service, *main->purges, current->purge_writer));
         }
+        start_dispatchers(*main, *current);
     }
     if (!main->catalogue->watermark_texts.empty()) {
         current->fonts.handler = guard<on_fonts>;
@@ -150,6 +169,7 @@ void stop_worker(ngx_cycle_t* /*cycle*/) {
     if (current) {
         current->purge_exchanges.clear();
         current->mirror_debts.clear();
+        current->event_dispatchers.clear();
         for (const auto& [config, service] : current->redis) {
             service->stop();
         }

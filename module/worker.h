@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/picture/watermark.h"
+#include "module/event_dispatch.h"
 #include "module/hot_files.h"
 #include "module/mirror_debt.h"
 #include "module/purge_exchange.h"
@@ -13,6 +14,7 @@
 #include "module/purge_writer.h"
 #include "module/redis_service.h"
 #include "module/render_pool.h"
+#include "module/thumbnails.h"
 
 namespace media {
 
@@ -36,8 +38,10 @@ struct Worker {
     ngx_event_t fonts{};
     MendingWatch mending;
     PurgeWriter purge_writer{pool};
+    Thumbnails thumbnails;
     PurgeWatch purge_watch;
-    std::vector<std::unique_ptr<PurgeExchange>> purge_exchanges;  ///< of one worker
+    std::vector<std::unique_ptr<PurgeExchange>> purge_exchanges;      ///< of one worker
+    std::vector<std::unique_ptr<EventDispatcher>> event_dispatchers;  ///< likewise
 
     /// Keeps a cache file open for the next hits, and closes it when they stop.
     void keep_hot(const u_char* key, std::shared_ptr<HotFile> file);

@@ -443,10 +443,11 @@ class Nginx:
             except AssertionError as error:
                 self.problems.append(f"connections leak: {error}; {self.active_connections()} are counted")
 
-        # Finished cache files may be kept open for the next hit; nothing else may.
+        # Finished cache files may be kept open for the next hit, and who delivers events says so by a lock; nothing else
+        # may.
         def held():
             return [f for p in self.workers() for f in p.files()
-                    if f.startswith(str(self.prefix)) and not f.endswith(".log")
+                    if f.startswith(str(self.prefix)) and not f.endswith((".log", "/.events/.dispatcher"))
                     and (not f.startswith(str(self.cache)) or TEMPORARY.search(f.removesuffix(" (deleted)")))]
         if "open_file_cache" not in self.config:
             try:
