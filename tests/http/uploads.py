@@ -1,10 +1,11 @@
 """What tests of uploads share: a location that takes them, and looks at its answers and its store."""
 
+import contextlib
 import hashlib
 import itertools
 
 import pictures
-from nginx_server import free_ports
+from nginx_server import SLOW, free_ports, wait_until
 
 JPEG = pictures.encode(pictures.gradient(400, 300), "JPEG")
 
@@ -68,9 +69,13 @@ def files_of(server, key):
 
 
 def leftovers(server):
-    """What is unfinished in the store."""
-    folder = server.store / ".incoming"
-    return sorted(p.name for p in folder.iterdir()) if folder.exists() else []
+    """What is unfinished in the store, and stays so: what a request leaves behind goes a moment after its answer."""
+    def unfinished():
+        folder = server.store / ".incoming"
+        return sorted(p.name for p in folder.iterdir()) if folder.exists() else []
+    with contextlib.suppress(AssertionError):
+        wait_until(lambda: not unfinished(), 5 * SLOW, "an end")
+    return unfinished()
 
 
 def free_port():
