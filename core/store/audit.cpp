@@ -101,7 +101,7 @@ bool leads_somewhere(const Shard& shard, const std::string& key, const std::stri
 void each_stale_entry(const std::string& root,
                       const std::function<void(const std::string& name, const Fd& folder)>& use) {
     const std::string index(store_folder::sources);
-    const auto outer = disk::find_folder(AT_FDCWD, root + '/' + index);
+    const auto outer = disk::find_folder(AT_FDCWD, below(root, index));
     for (const std::string& part :
          outer ? disk::names_in(outer->get(), any_name) : std::vector<std::string>()) {
         const auto folder = disk::find_folder(outer->get(), part);
@@ -111,7 +111,7 @@ void each_stale_entry(const std::string& root,
             const auto shard = is_key(key) ? Shard::find(root, key) : std::nullopt;
             if (disk::read_file(folder->get(), name, key_length) == key &&
                 !(shard && leads_somewhere(*shard, key, name))) {
-                use(index + '/' + part + '/' + name, *folder);
+                use(below(below(index, part), name), *folder);
             }
         }
     }
@@ -153,7 +153,7 @@ class Auditor {
         }
         for (const std::string& name : names) {
             if (!is_record_name(name) && !expected.contains(name)) {
-                wrong(folder + '/' + name, is_original_name(name) ? "has no record" : "does not belong here");
+                wrong(below(folder, name), is_original_name(name) ? "has no record" : "does not belong here");
             }
         }
     }

@@ -166,9 +166,10 @@ std::vector<std::string> names_in(int folder, bool (*wanted)(std::string_view na
 }
 
 NewFile::NewFile(const std::string& root, std::string_view prefix, mode_t mode) {
-    const std::string folder = root + '/' + std::string(store_folder::incoming);
+    const std::string folder = below(root, store_folder::incoming);
     for (int i = 0; i < attempts; ++i) {
-        std::string path = folder + '/' + std::string(prefix) + unique_name();
+        std::string path = below(folder, prefix);
+        path += unique_name();
         Fd file(open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
         if (!file) {
             if (errno != ENOENT) {

@@ -53,7 +53,14 @@ bool is_key(std::string_view text) noexcept {
 }
 
 std::string folder_of(std::string_view key) {
-    return std::string(key.substr(0, 2)) + '/' + std::string(key.substr(2, 2));
+    return below(key.substr(0, 2), key.substr(2, 2));
+}
+
+std::string below(std::string_view folder, std::string_view name) {
+    std::string path;
+    path.reserve(folder.size() + 1 + name.size());
+    path.append(folder).append(1, '/').append(name);
+    return path;
 }
 
 }  // namespace media

@@ -25,4 +25,7 @@ bool is_key(std::string_view text) noexcept;
 /// "ab/cd", the folder of a key.
 std::string folder_of(std::string_view key);
 
+/// "folder/name".
+std::string below(std::string_view folder, std::string_view name);
+
 }  // namespace media

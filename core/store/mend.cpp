@@ -100,7 +100,7 @@ class Mender {
             return Nothing{};
         }
         const bool reject = leftover.kind == Leftover::Kind::reject;
-        const std::string root = reject ? root_ + '/' + std::string(store_folder::rejected) : root_;
+        const std::string root = reject ? below(root_, store_folder::rejected) : root_;
         if (reject) {
             disk::make_folder(AT_FDCWD, root_, root, 0700);
         }
@@ -190,7 +190,7 @@ class Mender {
             drop(leftover.name);  // it had not begun, or the same bytes have been stored again since
             return Nothing{};
         }
-        const std::string path = root_ + '/' + std::string(store_folder::incoming) + '/' + leftover.name;
+        const std::string path = below(below(root_, store_folder::incoming), leftover.name);
         const Record record = record_of(leftover).value_or(Record{.key = leftover.key});
         return intent::finish_removal(root_, shard, record, path, removed_);
     }
@@ -210,7 +210,7 @@ bool no_dots(std::string_view name) {
 
 Status Store::mend(const PublishHook& published, const Hook& removed, const Hook& rejected) const noexcept {
     return disk::contained([&]() -> Status {
-        const auto incoming = disk::find_folder(AT_FDCWD, path_ + '/' + std::string(store_folder::incoming));
+        const auto incoming = disk::find_folder(AT_FDCWD, below(path_, store_folder::incoming));
         if (!incoming) {
             return Nothing{};
         }

@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t longest_entry = 128;
 
 std::string folder_of_name(const std::string& root, const std::string& name) {
-    return root + '/' + std::string(store_folder::sources) + '/' + name.substr(0, 2);
+    return below(below(root, store_folder::sources), name.substr(0, 2));
 }
 
 std::optional<std::string> read_entry(int folder, const std::string& name) {
@@ -39,7 +39,7 @@ std::optional<std::string> SourceIndex::find(std::string_view url) const {
 void SourceIndex::put(std::string_view url, std::string_view key) const {
     const std::string name = source_name(url);
     const std::string path = folder_of_name(root_, name);
-    const std::string outer = root_ + '/' + std::string(store_folder::sources);
+    const std::string outer = below(root_, store_folder::sources);
     disk::make_folder(AT_FDCWD, root_, outer, 0700);
     disk::make_folder(AT_FDCWD, outer, path, 0700);
     const Fd folder = disk::open_folder(path);

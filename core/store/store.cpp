@@ -291,7 +291,7 @@ Status Store::reject(Incoming&& file, Record facts, std::string_view reason,
         std::string json = record.to_json("");
         json.pop_back();
         json += ",\"reason\":" + json_string(reason) + '}';
-        const std::string root = path_ + '/' + std::string(store_folder::rejected);
+        const std::string root = below(path_, store_folder::rejected);
         disk::make_folder(AT_FDCWD, path_, root, 0700);
         const Shard shard = Shard::make(root, record.key);
         Placing placing(path_, shard, record, intent::reject);

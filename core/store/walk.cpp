@@ -40,7 +40,7 @@ void each_folder(int root, std::string_view after,
     for (const std::string& outer : names_from(root, ".", is_two_hex, outer_start)) {
         const std::string_view inner_start = outer == outer_start ? after.substr(2, 2) : "";
         for (const std::string& inner : names_from(root, outer, is_two_hex, inner_start)) {
-            if (!use(outer + '/' + inner)) {
+            if (!use(below(outer, inner))) {
                 return;
             }
         }
