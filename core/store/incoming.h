@@ -22,8 +22,8 @@ class Incoming {
     /// nothing more can be written.
     Status write(ByteView bytes) noexcept;
 
-    /// The digests are known once this has returned. It is the store that has the bytes on disk before it tells
-    /// anyone of them: what is not published costs no waiting.
+    /// The digests are known once this has returned. It is the store that has the bytes on disk before it
+    /// tells anyone of them: what is not published costs no waiting.
     Status finish() noexcept;
 
     std::uint64_t size() const noexcept;  ///< bytes so far
