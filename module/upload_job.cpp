@@ -63,7 +63,8 @@ void put_away(UploadItem& item, const UploadTerms& terms) {
         return;
     }
     if (Status kept = terms.store->reject(std::move(*item.file), item.record, item.error->detail,
-                                           terms.events.rejected); !kept) {
+                                          terms.events.rejected);
+        !kept) {
         item.error = std::move(kept).error();
     }
     item.file.reset();
@@ -79,7 +80,8 @@ void publish_item(UploadItem& item, const UploadTerms& terms, LinkInUse* link) {
         return;
     }
     const auto hook = [&](const Record& record, bool created) -> Status {
-        if (Status told = terms.events.published ? terms.events.published(record, created) : Nothing{}; !told) {
+        if (Status told = terms.events.published ? terms.events.published(record, created) : Nothing{};
+            !told) {
             return told;
         }
         return link == nullptr ? Nothing{} : link->use_up();

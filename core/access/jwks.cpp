@@ -87,7 +87,8 @@ Key build(const char* type, OSSL_PARAM_BLD* builder) noexcept {
     return Key{key};
 }
 
-/// Takes along what OpenSSL puts into its queue of errors meanwhile: nginx would blame the next TLS connection.
+/// Takes along what OpenSSL puts into its queue of errors meanwhile: nginx would blame the next TLS
+/// connection.
 class OwnErrors {
   public:
     OwnErrors() noexcept { ERR_set_mark(); }
