@@ -370,7 +370,7 @@ def test_signatures_do_not_matter(own_nginx):
 
 
 @pytest.mark.parametrize("http, text, reason", [
-    ("", "location /img/ { media_purge on; }", '"media_purge" without "media_root" or "media_pass"'),
+    ("", "location /img/ { media_purge on; }", '"media_purge" without "media_root", "media_pass" or "media_fetch"'),
     ("", "location /img/ { media_purge on; proxy_pass http://127.0.0.1:1; }", '"media_purge" without'),
     ("", "location /img/ { media_root @pics@; media_purge yes; }", 'it must be "on" or "off"'),
     ("", "location /img/ { media_root @pics@; media_purge on; media_purge on; }", '"media_purge" directive is duplicate'),
