@@ -7,7 +7,6 @@ import hmac
 import itertools
 import json
 import re
-import shutil
 import socket
 import subprocess
 import time
@@ -358,8 +357,6 @@ def test_other_locks(server):
 
 
 def test_http2(own_nginx):
-    if shutil.which("curl") is None:
-        pytest.skip("no curl")
     port = uploads.free_port()
     extra = f"listen 127.0.0.1:{port} http2;"
     server = prepared(own_nginx, extra + SERVER)
