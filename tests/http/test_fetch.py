@@ -83,7 +83,7 @@ def nginx(make_nginx, origin, secure, certificates, dns):
             add_header X-Cache $media_cache_status always;
             add_header X-Outside "$media_fetch_addr$media_fetch_uri$media_fetch_scheme" always;
             resolver 127.0.0.1:@dns@;
-            resolver_timeout 2s;
+            resolver_timeout 10s;
         """,
         server=f"""
             media_cache z;

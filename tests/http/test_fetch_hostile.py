@@ -35,7 +35,7 @@ def nginx(make_nginx, origin, dns):
             media_cache_path @cache@/media levels=1:2 keys_zone=z:4m;
             add_header X-Cache $media_cache_status always;
             resolver 127.0.0.1:@dns@;
-            resolver_timeout 2s;
+            resolver_timeout 10s;
         """,
         server="""
             media_cache z;

@@ -18,7 +18,7 @@ from uploads import JPEG, error, files_of, item, key_of, leftovers, make, proble
 HTTP = uploads.HTTP + """
 media_threads 2 queue=100;
 resolver 127.0.0.1:@dns@;
-resolver_timeout 1s;
+resolver_timeout 10s;
 """
 FETCH = "media_upload_fetch /fetch/ allow=*:@origin@ allow=127.0.0.1:@origin@;"
 STORE = "media_upload @prefix@/store; media_upload_url /img/;"
