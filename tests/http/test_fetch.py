@@ -11,6 +11,7 @@ import origin as o
 import pictures
 from dns_server import Dns
 from nginx_server import BUILD, wait_until
+from test_pass import failed, good
 
 PICTURE = pictures.encode(pictures.gradient(400, 300), "JPEG", quality=95)
 OTHER = pictures.encode(pictures.quadrants(400, 300), "JPEG", quality=95)
@@ -121,19 +122,6 @@ def at(origin):
 
 def remote(url, query="w=100", way="/remote/"):
     return way + quote(url, safe="") + ("?" + query if query else "")
-
-
-def good(answer, size=(100, 75)):
-    assert answer.status == 200, answer.body
-    seen = pictures.decode(answer.body)
-    assert seen.size == size
-    return seen
-
-
-def failed(answer, status):
-    assert answer.status == status, answer.body[:300]
-    assert answer.type == "application/problem+json"
-    assert answer.json()["status"] == status
 
 
 def test_a_rendition_of_a_url(nginx, origin, at):
