@@ -2,7 +2,9 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
 #include "module/guard.h"
@@ -36,7 +38,9 @@ RedisConnection& RedisConnection::of(const ngx_event_t* event) noexcept {
 }
 
 void RedisConnection::open(const sockaddr* address, socklen_t length) {
+    auto unsent = std::exchange(waiting_, {});
     close();
+    waiting_ = std::move(unsent);
     log_ = *ngx_cycle->log;
     log_.log_level = NGX_LOG_EMERG;
     ngx_str_t name = ngx_string("redis");
@@ -109,9 +113,15 @@ void RedisConnection::close() {
 }
 
 void RedisConnection::fail(const std::string& reason) {
-    const auto orphans = disown();
+    auto unsent = std::exchange(waiting_, {});
+    auto orphans = disown();
     drop();
-    owner_.on_closed(reason);
+    if (owner_.on_closed(reason) && !unsent.empty()) {
+        waiting_ = std::move(unsent);
+        expect();
+    } else {
+        std::move(unsent.begin(), unsent.end(), std::back_inserter(orphans));
+    }
     for (const auto& call : orphans) {
         call->finish({});
     }

@@ -69,8 +69,9 @@ class RedisConnectionOwner {
     virtual std::size_t greeting(std::string& batch) const = 0;
     /// Their replies; an empty reason if they are well.
     virtual std::string on_greeted(std::span<RespReply> replies) = 0;
-    /// It is closed. The calls that were on it end when this returns.
-    virtual void on_closed(const std::string& reason) = 0;
+    /// It is closed. The calls that were on it end when this returns; but those that were not sent yet wait
+    /// on where this says that it will be opened again at once.
+    virtual bool on_closed(const std::string& reason) = 0;
     /// A call is answered; may send it elsewhere.
     virtual void on_answered(const std::shared_ptr<RedisCall>& call) = 0;
     /// The worker winds down.
@@ -86,6 +87,12 @@ class RedisConnection {
     RedisConnection& operator=(const RedisConnection&) = delete;
     ~RedisConnection() { drop(); }
 
+    /// open() will be called as soon as the server's address is known; calls may be sent until then.
+    void expect() noexcept {
+        if (state_ == State::closed) {
+            state_ = State::expected;
+        }
+    }
     /// Begins to connect. Failures are told to the owner, perhaps before this returns.
     void open(const sockaddr* address, socklen_t length);
 
@@ -95,6 +102,7 @@ class RedisConnection {
     void drop() noexcept;
 
     bool ready() const noexcept { return state_ == State::ready; }
+    bool expected() const noexcept { return state_ == State::expected; }
     bool connecting() const noexcept { return state_ == State::connecting || state_ == State::greeting; }
     std::size_t pending() const noexcept { return pending_.size(); }
     /// Bytes of commands that have not left yet.
@@ -107,7 +115,7 @@ class RedisConnection {
     void send(const std::shared_ptr<RedisCall>& call, bool asking = false);
 
   private:
-    enum class State : std::uint8_t { closed, connecting, greeting, ready };
+    enum class State : std::uint8_t { closed, expected, connecting, greeting, ready };
 
     void fail(const std::string& reason);
     void greet();

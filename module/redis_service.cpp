@@ -89,6 +89,9 @@ void RedisNode::connect() {
         return;
     }
     name_ = std::make_unique<NameLookUp>(address_.node);
+    if (!failed_) {
+        connections_.front()->expect();
+    }
     ngx_add_timer(&naming_, name_pause);
 }
 
@@ -101,6 +104,7 @@ void RedisNode::on_naming(ngx_event_t* event) {
     auto found = std::exchange(node->name_, nullptr)->found();
     if (found.empty()) {
         node->complain("has a name that nobody knows");
+        node->connections_.front()->close();
         node->try_later();
         return;
     }
@@ -168,8 +172,9 @@ RedisConnection* RedisNode::pick() noexcept {
     if (best != nullptr || failed_) {
         return best;
     }
-    const auto first = std::find_if(connections_.begin(), connections_.end(),
-                                    [](const auto& connection) { return connection->connecting(); });
+    const auto first = std::find_if(connections_.begin(), connections_.end(), [](const auto& connection) {
+        return connection->connecting() || connection->expected();
+    });
     return first == connections_.end() ? nullptr : first->get();
 }
 
@@ -238,14 +243,15 @@ std::string RedisNode::on_greeted(std::span<RespReply> replies) {
     return {};
 }
 
-void RedisNode::on_closed(const std::string& reason) {
+bool RedisNode::on_closed(const std::string& reason) {
     if (stopped_) {
-        return;
+        return false;
     }
     const bool other_open = std::any_of(connections_.begin(), connections_.end(), [](const auto& connection) {
         return connection->ready() || connection->connecting();
     });
-    if (next_address_ || (!other_open && address_at_ + 1 < addresses_.size())) {
+    const bool more = address_at_ + 1 < addresses_.size();
+    if (next_address_ || (!other_open && more)) {
         // A name may have addresses at which nobody listens.
         if (!std::exchange(next_address_, true)) {
             ++address_at_;
@@ -254,13 +260,18 @@ void RedisNode::on_closed(const std::string& reason) {
             }
             ngx_add_timer(&retry_, 0);
         }
-        return;
+        return true;
+    }
+    if (!ready() && more) {
+        try_later();  // unless the last one to fail here goes on to the next address
+        return true;
     }
     if (!ready()) {
         complain(reason);
         service_.look_again();
     }
     try_later();
+    return false;
 }
 
 void RedisNode::on_retiring() {

@@ -37,7 +37,7 @@ class RedisNode final : public RedisConnectionOwner, public std::enable_shared_f
 
     std::size_t greeting(std::string& batch) const override;
     std::string on_greeted(std::span<RespReply> replies) override;
-    void on_closed(const std::string& reason) override;
+    bool on_closed(const std::string& reason) override;
     void on_answered(const std::shared_ptr<RedisCall>& call) override;
     void on_retiring() override;
 
