@@ -148,21 +148,23 @@ DiskTier::Outcome DiskTier::open(ngx_http_request_t* r, ngx_shm_zone_t* zone, st
         if (element->data == nullptr) {
             return Outcome::failed;
         }
-        ngx_http_file_cache_create_key(r);
-        if (cache->header_start + sizeof(StoredFacts) > std::numeric_limits<u_short>::max()) {
-            r->cache = nullptr;  // a key too long for nginx' header
-            return Outcome::bypass;
-        }
         cache->file_cache = static_cast<ngx_http_file_cache_t*>(zone->data);
         cache->min_uses = 1;
         cache->lock = 1;
         cache->lock_timeout = lock_timeout;
         cache->lock_age = lease;
         cache->background = 1;  // we may go away in the middle: no alert about that
-        cache->body_start = cache->header_start + sizeof(StoredFacts);
         if (take_hot(r, key)) {
             return Outcome::hit;
         }
+        if (cache->node == nullptr) {
+            ngx_http_file_cache_create_key(r);
+        }
+        if (cache->header_start + sizeof(StoredFacts) > std::numeric_limits<u_short>::max()) {
+            r->cache = nullptr;  // a key too long for nginx' header
+            return Outcome::bypass;
+        }
+        cache->body_start = cache->header_start + sizeof(StoredFacts);
     }
 
     ngx_http_cache_t* cache = r->cache;
@@ -207,17 +209,27 @@ DiskTier::Outcome DiskTier::open(ngx_http_request_t* r, ngx_shm_zone_t* zone, st
     }
 }
 
+// Where there is no such file any more, the node stays with the cache and the request goes the long way.
 bool DiskTier::take_hot(ngx_http_request_t* r, std::string_view key) noexcept {
     ngx_http_cache_t* cache = r->cache;
     HotFiles& files = worker()->hot_files;
-    hot_ = files.find(cache->key, key);
+    hot_ = files.find(key);
+    if (hot_ == nullptr) {
+        return false;
+    }
+    ngx_memcpy(cache->key, hot_->digest.data(), hot_->digest.size());
+    ngx_memcpy(cache->main, hot_->digest.data(), hot_->digest.size());
+    cache->crc32 = hot_->checksum;
+    cache->header_start = hot_->header_start;
+    cache->body_start = hot_->header_start + sizeof(StoredFacts);
     // The node is looked up here only for what we know already: nginx looks on disk for an entry that the
     // loader has not come to yet only when it makes the node itself.
-    if (hot_ == nullptr || ngx_http_file_cache_create(r) != NGX_OK) {
+    if (ngx_http_file_cache_create(r) != NGX_OK) {
+        hot_.reset();
         return false;
     }
     if (cache->exists == 0 || cache->error != 0 || cache->uniq != hot_->uniq) {
-        files.drop(cache->key);
+        files.drop(key);
         hot_.reset();
         return false;
     }
@@ -249,6 +261,9 @@ void DiskTier::keep_hot(ngx_http_request_t* r, std::string_view key) {
     }
     file->uniq = cache->uniq;
     file->key = key;
+    ngx_memcpy(file->digest.data(), cache->key, file->digest.size());
+    file->checksum = cache->crc32;
+    file->header_start = cache->header_start;
     file->etag = view(cache->etag);
     file->length = cache->length;
     file->body_start = cache->body_start;
@@ -262,7 +277,7 @@ void DiskTier::keep_hot(ngx_http_request_t* r, std::string_view key) {
         cache->node->uniq = cache->uniq;
     }
     ngx_shmtx_unlock(&shared->mutex);
-    worker()->keep_hot(cache->key, std::move(file));
+    worker()->keep_hot(std::move(file));
 }
 
 // Decides in one step whose the renewal is: nginx marks an entry without a lease, and leaves the mark for

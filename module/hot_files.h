@@ -6,6 +6,7 @@
 #include <list>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 
 #include "module/descriptor.h"
@@ -19,6 +20,9 @@ struct HotFile {
     Descriptor file;
     ngx_file_uniq_t uniq = 0;
     std::string key;
+    std::array<u_char, NGX_HTTP_CACHE_KEY_LEN> digest{};  ///< of the key, as nginx makes it
+    std::uint32_t checksum = 0;                           ///< likewise
+    std::size_t header_start = 0;                         ///< where our facts begin
     std::string etag;
     off_t length = 0;
     std::size_t body_start = 0;
@@ -33,38 +37,26 @@ struct HotFile {
 /// not given away.
 class HotFiles {
   public:
-    using Key = std::array<u_char, NGX_HTTP_CACHE_KEY_LEN>;
-
     /// Keeps at most `limit` files, and none that was not asked for during `idle_time`.
     void start(std::size_t limit) noexcept { limit_ = limit; }
     static constexpr ngx_msec_t idle_time = 20'000;
 
     /// The entry of a key, which is right if the cache names the same inode for it. Stays open while the
     /// pointer lives.
-    std::shared_ptr<const HotFile> find(const u_char* key, std::string_view full_key) noexcept;
-    void drop(const u_char* key) noexcept;
+    std::shared_ptr<const HotFile> find(std::string_view key) noexcept;
+    void drop(std::string_view key) noexcept;
 
-    void add(const u_char* key, std::shared_ptr<HotFile> file);
+    void add(std::shared_ptr<HotFile> file);
 
     /// Closes what nobody asked for lately, and what was removed from the disk; true while some are left.
     bool tidy(ngx_msec_t now) noexcept;
 
   private:
-    struct Hash {
-        std::size_t operator()(const Key& key) const noexcept {
-            std::size_t value = 0;
-            ngx_memcpy(&value, key.data(), sizeof(value));
-            return value;  // the key is a digest already
-        }
-    };
-    struct Entry {
-        Key key;
-        std::shared_ptr<HotFile> file;
-    };
-    void erase(std::list<Entry>::iterator place) noexcept;
+    using Recent = std::list<std::shared_ptr<HotFile>>;
+    void erase(Recent::iterator place) noexcept;
 
-    std::list<Entry> recent_;  ///< the last used first
-    std::unordered_map<Key, std::list<Entry>::iterator, Hash> places_;
+    Recent recent_;                                                  ///< the last used first
+    std::unordered_map<std::string_view, Recent::iterator> places_;  ///< by the keys in the files
     std::size_t limit_ = 0;
 };
 

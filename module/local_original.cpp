@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 
 #include "module/answer.h"
 
@@ -14,6 +15,33 @@ const ngx_http_core_loc_conf_t* core_config(const ngx_http_request_t* r) noexcep
     return static_cast<const ngx_http_core_loc_conf_t*>(
         ngx_http_get_module_loc_conf(r, ngx_http_core_module));
 }
+
+// What fstat() said of files that open_file_cache keeps open. nginx remembers whole seconds of a file's time
+// only, and believes them for open_file_cache_valid; so the rest is believed for that long.
+class KnownVersions {
+  public:
+    Result<FileVersion> of(const ngx_open_file_info_t& about) noexcept {
+        Known& known = known_[static_cast<std::size_t>(about.fd) % known_.size()];
+        if (known.file != about.fd || known.uniq != about.uniq || known.version.size != about.size ||
+            known.version.modified.tv_sec != about.mtime || known.until <= ngx_time()) {
+            struct stat state {};
+            if (fstat(about.fd, &state) != 0) {
+                return Error{500, "the original cannot be read"};
+            }
+            known = {about.fd, about.uniq, FileVersion::of(state), ngx_time() + about.valid};
+        }
+        return known.version;
+    }
+
+  private:
+    struct Known {
+        ngx_fd_t file = NGX_INVALID_FILE;
+        ngx_file_uniq_t uniq = 0;
+        FileVersion version;
+        time_t until = 0;
+    };
+    std::array<Known, 1024> known_;
+};
 
 bool plain_stat_will_do(const ngx_http_core_loc_conf_t* core) noexcept {
     return core->open_file_cache == nullptr && core->disable_symlinks == NGX_DISABLE_SYMLINKS_OFF;
@@ -66,6 +94,10 @@ Result<FileVersion> LocalOriginal::look(ngx_http_request_t* r) {
         const Result<int> file = open(r);
         if (!file) {
             return file.error();
+        }
+        if (core_config(r)->open_file_cache != nullptr) {
+            static KnownVersions versions;
+            return versions.of(about_);
         }
         if (fstat(*file, &about) != 0) {
             return failure(r, ngx_errno, "fstat()");

@@ -9,8 +9,15 @@
 
 namespace media {
 
+namespace {
+
+constexpr std::size_t usual_length = 256;
+
+}  // namespace
+
 void RenditionRequest::compose_key() {
     const std::string server = server_identity(r_);
+    key_.reserve(usual_length);
     key_ = server;
     if (!local_) {
         // The location that asks the origin may tell tenants apart by the name they were called.

@@ -1,19 +1,34 @@
 #include "module/source.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cstring>
 
 namespace media {
 
 namespace {
 
+constexpr std::size_t digits_of_version = 40;
 constexpr std::size_t piece_size = std::size_t{128} << 10U;
 
 }  // namespace
 
 std::string FileVersion::text() const {
-    return std::to_string(size) + '-' + std::to_string(modified.tv_sec) + '.' +
-           std::to_string(modified.tv_nsec);
+    std::string text;
+    const auto append = [&text](char before, std::int64_t number) {
+        std::array<char, 24> digits;
+        const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
+        if (before != 0) {
+            text += before;
+        }
+        text.append(digits.data(), end);
+    };
+    text.reserve(digits_of_version);
+    append(0, size);
+    append('-', modified.tv_sec);
+    append('.', modified.tv_nsec);
+    return text;
 }
 
 void Source::append(ByteView bytes) {

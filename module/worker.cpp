@@ -96,8 +96,8 @@ void start_dispatchers(const MainConfig& main, Worker& here) {
 
 }  // namespace
 
-void Worker::keep_hot(const u_char* key, std::shared_ptr<HotFile> file) {
-    hot_files.add(key, std::move(file));
+void Worker::keep_hot(std::shared_ptr<HotFile> file) {
+    hot_files.add(std::move(file));
     if (!tidy.timer_set) {
         ngx_add_timer(&tidy, HotFiles::idle_time / 4);
     }

@@ -44,7 +44,7 @@ struct Worker {
     std::vector<std::unique_ptr<EventDispatcher>> event_dispatchers;  ///< likewise
 
     /// Keeps a cache file open for the next hits, and closes it when they stop.
-    void keep_hot(const u_char* key, std::shared_ptr<HotFile> file);
+    void keep_hot(std::shared_ptr<HotFile> file);
 };
 
 /// This process' worker; null outside of worker processes and where no location serves renditions.

@@ -9,7 +9,7 @@ import pytest
 
 import client
 import pictures
-from nginx_server import environment, free_ports, wait_until
+from nginx_server import SLOW, environment, free_ports, wait_until
 
 PICTURE = pictures.encode(pictures.gradient(400, 300), "JPEG")
 ZONE = "media_cache_path @cache@ levels=1:2 keys_zone=z:8m;\nadd_header X-Cache $media_cache_status always;\n"
@@ -46,6 +46,7 @@ def nginx(make_nginx):
             location /threads/ { aio threads; sendfile on; media_root @pics@; }
             location /direct/ { directio 512; output_buffers 1 32k; media_root @pics@; }
             location /opencache/ { open_file_cache max=100; media_root @pics@; }
+            location /believed/ { open_file_cache max=100; open_file_cache_valid 1s; media_root @pics@; }
             location /filtered/ { image_filter resize 20 20; media_root @pics@; }
             location /rate/ { limit_rate 100k; media_root @pics@; }
             location /substituted/ { sub_filter_types *; sub_filter nothing something; media_root @pics@; }
@@ -86,6 +87,17 @@ def test_beside_other_directives(nginx, target, size):
         answer = nginx.get(target)
         assert answer.status == 200, answer.body
         assert pictures.decode(answer.body).size == size
+
+
+def test_open_file_cache_says_how_long_an_original_is_believed(nginx):
+    """One that is written over in the same second, with as many bytes, is told by the rest of its time."""
+    original = nginx.add("o.jpg", pictures.encode(pictures.gradient(60, 45), "JPEG"))
+    content = original.read_bytes()
+    assert nginx.get("/believed/o.jpg?w=30").status == 200
+    state = original.stat()
+    original.write_bytes(b"x" * len(content))
+    os.utime(original, ns=(state.st_atime_ns, state.st_mtime_ns // 10**9 * 10**9 + (state.st_mtime_ns + 1) % 10**9))
+    wait_until(lambda: nginx.get("/believed/o.jpg?w=30").status == 415, 10 * SLOW, "the change is seen")
 
 
 def test_included_in_a_page(nginx):
