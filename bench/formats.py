@@ -3,6 +3,7 @@
 import subprocess
 
 import harness
+import misses
 from harness import EFFORT, MARK, QUALITY, Sharp, say
 
 GIF_SIZE, GIF_FRAMES = (480, 320), 24
@@ -82,7 +83,7 @@ def measure(bench, title, jobs):
         say(f"{title.partition(':')[0].lower()}, {number + 1}/{len(jobs)}")
         for name, start in servers(bench, folder, job).items():
             path = f"/img/{job.file}?{job.query}&fm={job.form}"
-            results[job.label, name] = bench.miss(start, [path], seconds)
+            results[job.label, name] = misses.miss(bench, start, [path], seconds)
     print(f"### {title}\n")
     print("| rendition | | CPU ms | ours ÷ this | requests/s | p50 ms | p99 ms | peak RSS MB | bytes |")
     print("|---|---|---|---|---|---|---|---|---|")

@@ -58,6 +58,9 @@ PACKAGES = {
 FILES = {
     "/usr/lib/nginx/modules/ngx_http_image_filter_module.so": "libnginx-mod-http-image-filter",
     "/usr/share/backgrounds/mate/nature": "mate-backgrounds",
+    "/usr/lib/python3/dist-packages/PIL": "python3-pil",
+    "/usr/lib/python3/dist-packages/matplotlib": "python3-matplotlib",
+    "/usr/lib/python3/dist-packages/skimage": "python3-skimage",
     "/usr/include/vips/vips.h": "libvips-dev",
     "/usr/share/nginx/src": "nginx-dev",
     "/usr/include/hiredis/hiredis.h": "libhiredis-dev",
@@ -117,24 +120,29 @@ def build_module():
     return build / "module" / "ngx_http_media_module.so"
 
 
-def install_sharp(scratch):
-    """The newest sharp that this node can load."""
-    home = scratch / "sharp"
+def install_npm(scratch, name, versions):
+    """The folder of the newest version of a package that this node can load; None where there is none."""
+    home = scratch / name
     home.mkdir(exist_ok=True)
     complaint = ""
-    for version in ("latest", "0.34", "0.33"):
-        if not (home / "node_modules" / "sharp").exists():
-            say(f"installing sharp@{version}")
+    for version in versions:
+        if not (home / "node_modules" / name).exists():
+            say(f"installing {name}@{version}")
             # Install scripts are not needed: sharp brings its binaries as packages.
             npm = subprocess.run(["npm", "install", "--prefix", home, "--no-audit", "--no-fund",
-                                  "--ignore-scripts", f"sharp@{version}"], capture_output=True, text=True)
+                                  "--ignore-scripts", f"{name}@{version}"], capture_output=True, text=True)
             complaint = npm.stderr.strip()
-        loads = subprocess.run(["node", "-e", "require('sharp')"], cwd=home, stderr=subprocess.DEVNULL)
+        loads = subprocess.run(["node", "-e", f"import('{name}').catch(() => process.exit(1))"], cwd=home,
+                               stderr=subprocess.DEVNULL)
         if loads.returncode == 0:
             return home
         shutil.rmtree(home / "node_modules", ignore_errors=True)
-    say(f"going on without sharp, which cannot be installed:\n{complaint}")
+    say(f"going on without {name}, which cannot be installed:\n{complaint}")
     return None
+
+
+def install_sharp(scratch):
+    return install_npm(scratch, "sharp", ("latest", "0.34", "0.33"))
 
 
 # ---- originals ----------------------------------------------------------------------------------------------
@@ -156,7 +164,7 @@ def photographs(folder):
     return found
 
 
-def make_originals(scratch, folder, wanted=(24, 6, 1), each=3):
+def make_originals(scratch, folder, wanted=(24, 12, 6, 1.2), each=3):
     """{megapixels: [paths]}: JPEGs of 4:2:0 and quality 89, of the photographs that are near the size.
 
     They are brought to one size, so that the rows compare; only a photograph with at least 7/10 of the pixels
@@ -213,6 +221,12 @@ def status_field(pid, field):
     return 0
 
 
+def command_line(pid):
+    with contextlib.suppress(OSError):
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_text().strip("\0 ")
+    return ""
+
+
 class Server:
     """A process of ours and its children, as the operating system sees them."""
 
@@ -253,6 +267,12 @@ class Server:
     def pids(self):
         """Those that do the work."""
         return [self.process.pid]
+
+    def children(self):
+        with contextlib.suppress(OSError):
+            text = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+            return [int(pid) for pid in text.split()]
+        return []
 
     def cpu(self):
         """Seconds of user and system time of the workers, threads that ended included."""
@@ -306,18 +326,8 @@ class Nginx(Server):
             return (self.folder / "error.log").read_text()[-2000:]
         return ""
 
-    def children(self):
-        """{pid: title} of all processes of the master."""
-        found = {}
-        with contextlib.suppress(OSError):
-            text = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-            for pid in text.split():
-                with contextlib.suppress(OSError):
-                    found[int(pid)] = pathlib.Path(f"/proc/{pid}/cmdline").read_text().strip("\0 ")
-        return found
-
     def pids(self):
-        return [pid for pid, title in self.children().items() if "worker process" in title]
+        return [pid for pid in self.children() if "worker process" in command_line(pid)]
 
     def reload(self):
         subprocess.run(self.command + ["-s", "reload"], check=True, timeout=20)
@@ -332,12 +342,12 @@ class Nginx(Server):
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def media_nginx(scratch, module, locations, main=""):
+def media_nginx(scratch, module, locations, main="", workers=CORES, keys="10m"):
     """nginx with the module, with everyone's settings and a cache zone `media`."""
     quality = " ".join(f"{form}={value}" for form, value in QUALITY.items())
     effort = " ".join(f"{form}={value}" for form, value in EFFORT.items())
-    return Nginx(scratch, modules=[module], http=f"""
-    media_cache_path cache levels=1:2 keys_zone=media:10m max_size=1g inactive=1d;
+    return Nginx(scratch, modules=[module], workers=workers, http=f"""
+    media_cache_path cache levels=1:2 keys_zone=media:{keys} max_size=16g inactive=1d;
     media_quality {quality};
     media_effort {effort};
     media_max_source_size 128m;
@@ -441,6 +451,7 @@ def versions(sharp_home):
         "libvips " + first(["vips", "--version"], r"vips-(\d+\.\d+\.\d+)"),
         "libgd " + first(["dpkg-query", "-W", "-f=${Version}", "libgd3"], r"([\d.]+)"),
     ]
+    parts.append("Pillow " + first(["dpkg-query", "-W", "-f=${Version}", "python3-pil"], r"([\d.]+)"))
     if sharp_home:
         script = "const v = require('sharp').versions; console.log(`sharp ${v.sharp} (libvips ${v.vips})`)"
         found = subprocess.run(["node", "-e", script], cwd=sharp_home, capture_output=True, text=True)

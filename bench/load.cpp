@@ -4,8 +4,9 @@
 //   load --port 8080 --connections 4 --duration 3 /img/a.jpg?w=400 /img/b.jpg?w=400
 //   load --port 8080 --rate 50 --duration 10 --close /static/a.txt
 //
-// `{n}` in a path becomes the number of the request. At a fixed rate, latency counts from the moment a
-// request was due, not from the moment it could be sent, so that a server that stands still cannot hide it.
+// `{n}` in a path becomes the number of the request, counted from --from, or with --among N a number below N
+// that hops about. At a fixed rate, latency counts from the moment a request was due, not from the moment it
+// could be sent, so that a server that stands still cannot hide it.
 //
 // A request fails when no complete answer came, or one with another status than 200. The one exception is the
 // one HTTP allows (RFC 9112, 9.3.1): a connection that was used before may have been closed by the server
@@ -44,8 +45,9 @@ struct Options {
     double duration = 0;         ///< seconds during which requests are started
     std::uint64_t requests = 0;  ///< or how many
     double rate = 0;             ///< requests per second; 0: as fast as answers come
-    double grace = 30;           ///< seconds to wait for the last answers
-    bool close = false;          ///< a connection for each request
+    std::uint64_t from = 0, among = 0;
+    double grace = 30;   ///< seconds to wait for the last answers
+    bool close = false;  ///< a connection for each request
     std::vector<std::string> paths;
 };
 
@@ -248,7 +250,10 @@ class Load {
     std::string text(std::uint64_t number) const {
         std::string path = options_.paths[number % options_.paths.size()];
         if (const auto at = path.find("{n}"); at != std::string::npos) {
-            path.replace(at, 3, std::to_string(number));
+            // A prime, and large: neighbours in time are no neighbours in number.
+            const std::uint64_t shown =
+                options_.among > 0 ? number * 2'654'435'761U % options_.among : options_.from + number;
+            path.replace(at, 3, std::to_string(shown));
         }
         return "GET " + path + " HTTP/1.1\r\nHost: localhost\r\n" +
                (options_.close ? "Connection: close\r\n\r\n" : "\r\n");
@@ -441,6 +446,10 @@ int main(int argc, char** argv) {
             options.requests = std::strtoull(value(), nullptr, 10);
         } else if (name == "--rate") {
             options.rate = std::atof(value());
+        } else if (name == "--from") {
+            options.from = std::strtoull(value(), nullptr, 10);
+        } else if (name == "--among") {
+            options.among = std::strtoull(value(), nullptr, 10);
         } else if (name == "--grace") {
             options.grace = std::atof(value());
         } else if (name == "--close") {
@@ -455,7 +464,7 @@ int main(int argc, char** argv) {
     if (options.port == 0 || options.connections == 0 || options.paths.empty()) {
         std::fprintf(stderr,
                      "usage: load --port P --connections N (--duration S [--rate R] | --requests N) "
-                     "[--grace S] [--close] path ...\n");
+                     "[--grace S] [--close] [--from N | --among N] path ...\n");
         return 2;
     }
     std::signal(SIGPIPE, SIG_IGN);

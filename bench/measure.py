@@ -3,30 +3,33 @@
 usage: bench/run [--quick] [--module FILE] [--peers] [--only NAMES] [--keep] [photographs]
 
   photographs     a folder of pictures; default: those of Debian's mate-backgrounds
-  --quick         about two minutes, coarser
+  --quick         about six minutes, coarser
   --module FILE   measure this module; default: build it in build/
   --peers         only the neighbours, without the module
-  --only NAMES    some of hits,misses,formats,watermarks,animation,shared,
-                  latency,reloads,memory
+  --only NAMES    some of hits,misses,crowd,formats,watermarks,animation,shared,
+                  latency,reloads,memory,scale,knee
   --keep          put the tables into bench/README.md, below "One run", in place of those there
 
 Progress goes to stderr, the tables to stdout.
 """
 
 import argparse
-import json
 import pathlib
 import random
 import signal
 import statistics
-import subprocess
 import sys
 import time
 
-import harness
 import formats
+import harness
+import knee
+import misses
+import peers
+import pictures
+import scale
 import shared
-from harness import CORES, EFFORT, MARK, QUALITY, Load, Nginx, Sharp, fetch, say
+from harness import CORES, MARK, QUALITY, Load, Nginx, fetch, say
 
 IMAGE_FILTER = "/usr/lib/nginx/modules/ngx_http_image_filter_module.so"
 CLIENTS = 4
@@ -44,6 +47,9 @@ class Bench:
         if not options.peers:
             self.module = pathlib.Path(options.module).resolve() if options.module else harness.build_module()
         self.sharp_home = harness.install_sharp(self.scratch)
+        self.ipx_home = peers.install_ipx(self.scratch)
+        self.charts = harness.BENCH / "charts" if options.keep else self.scratch / "charts"
+        self.references = {}
         say("preparing originals")
         self.originals = harness.make_originals(self.scratch, options.photographs)
         self.small = harness.make_small_originals(self.scratch, options.photographs)
@@ -73,6 +79,10 @@ class Bench:
         {locations}
     }}
 """)
+
+    @staticmethod
+    def check(report, what):
+        check(report, what)
 
     def load(self, server, paths, **options):
         return Load(self.load_program, server.port, paths, **options)
@@ -114,7 +124,7 @@ class Bench:
                 variants["ngx_media, hit, open_file_cache"] = f"/media-opened/{query}"
                 copy.write_bytes(fetch(server.port, f"/media/{query}"))
             else:
-                copy.write_bytes(self.originals[1][0].read_bytes()[:20 * 1024])
+                copy.write_bytes(self.originals[1.2][0].read_bytes()[:20 * 1024])
             copy.chmod(0o644)
             size = copy.stat().st_size
             for path in variants.values():
@@ -154,81 +164,12 @@ class Bench:
                 break
         return best[1]
 
-    # ---- misses ----
-
-    def misses(self):
-        jobs = [(mp, width, form) for mp in self.originals
-                for width, form in ((400, "jpeg"), (800, "jpeg"), (1600, "jpeg"), (400, "webp"))]
-        seconds, rounds = (0.6, 1) if self.quick else (1.1, 2)
-        results = {}
-        for turn in range(rounds):
-            for number, job in enumerate(jobs):
-                say(f"misses, round {turn + 1}/{rounds}, {number + 1}/{len(jobs)}")
-                for name, measure in self.contestants(job).items():
-                    results.setdefault((job, name), []).append(measure(seconds))
-        sizes = {mp: sum(f.stat().st_size for f in files) / len(files) / 1e6
-                 for mp, files in self.originals.items()}
-        print(f"### Misses: cache off, {CLIENTS} clients, quality {QUALITY['jpeg']}, WebP effort {EFFORT['webp']}\n")
-        print("Originals: " + ", ".join(f"{mp} MP ({len(self.originals[mp])} × {size:.1f} MB)"
-                                         for mp, size in sizes.items())
-              + ". Floor: libvips' thumbnail and save in a bare loop, one process a core, no server; without and "
-                "with libvips' vector code, which threads cannot use here. p99 of few requests is their slowest. "
-                "1 MP → 1600 is not enlarged; image_filter then sends the original as it is.\n")
-        print("| rendition | | CPU ms | ÷ floor | requests/s | p50 ms | p99 ms | peak RSS MB | bytes |")
-        print("|---|---|---|---|---|---|---|---|---|")
-        for job in jobs:
-            mp, width, form = job
-            label = f"{mp} MP → {width} {form}"
-            floor = statistics.median(r["cpu"] for r in results[job, "floor"])
-            for name in ("floor", "floor, vector code", "ngx_media", "image_filter", "sharp"):
-                rows = results.get((job, name))
-                if not rows:
-                    if name == "image_filter":
-                        print(f"| {label} | {name} | – | – | – | – | – | – | – |")
-                    continue
-                cpu = statistics.median(r["cpu"] for r in rows)
-                middle = {key: statistics.median(r[key] for r in rows) for key in rows[0]}
-                latency = ("– | –" if name.startswith("floor") else f"{middle['p50']:.1f} | {middle['p99']:.1f}")
-                shown = f"**{name}**" if name == "ngx_media" else name
-                print(f"| {label} | {shown} | {cpu:.1f} | {cpu / floor:.2f} | {middle['rps']:.1f} | {latency} | "
-                      f"{middle['peak']:.0f} | {middle['bytes']:,.0f} |")
-        print(flush=True)
-
-    def contestants(self, job):
-        mp, width, form = job
-        files = self.originals[mp]
-        query = f"?w={width}" + ("&fm=webp" if form == "webp" else "")
-        paths = [f"/img/{file.name}{query}" for file in files]
-        found = {"floor": lambda seconds: self.floor(files, width, form, seconds, vectors=0),
-                 "floor, vector code": lambda seconds: self.floor(files, width, form, seconds, vectors=1)}
-        if self.module:
-            location = f"location /img/ {{ media_root {self.scratch}/originals/; }}"
-            found["ngx_media"] = lambda seconds: self.miss(lambda: self.media(location), paths, seconds)
-        if form == "jpeg":
-            found["image_filter"] = lambda seconds: self.miss(self.image_filter, paths, seconds)
-        if self.sharp_home:
-            found["sharp"] = lambda seconds: self.miss(
-                lambda: Sharp(self.sharp_home, self.scratch / "originals"), paths, seconds)
-        return found
-
-    def floor(self, files, width, form, seconds, vectors):
-        command = [self.floor_program, "--seconds", str(seconds), "--width", str(width), "--format", form,
-                   "--quality", str(QUALITY[form]), "--effort", str(EFFORT["webp"]), "--vectors", str(vectors), *files]
-        loops = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(CORES)]
-        found = [json.loads(loop.communicate(timeout=120)[0]) for loop in loops]
-        return {"cpu": sum(f["cpu"] for f in found) / sum(f["count"] for f in found) * 1000,
-                "rps": sum(f["count"] / f["seconds"] for f in found),
-                "peak": sum(f["peak_kb"] for f in found) / 1024, "bytes": found[0]["bytes"]}
-
-    def miss(self, start, paths, seconds):
-        with start() as server:
-            self.load(server, paths, connections=CLIENTS, requests=2 * len(paths)).result()
-            before = server.cpu()
-            report = self.load(server, paths, connections=CLIENTS, duration=seconds).result()
-            check(report, paths[0])
-            return {"cpu": (server.cpu() - before) / report["good"] * 1000,
-                    "rps": report["good"] / report["seconds"], "p50": report["p50"], "p99": report["p99"],
-                    "peak": server.peak(), "bytes": report["bytes"] / report["good"]}
+    def reference(self, original, width, height=None):
+        """What a careful resize makes of a photograph; in proportion where no height is given."""
+        if (original, width, height) not in self.references:
+            picture = pictures.upright_srgb(original)
+            self.references[original, width, height] = pictures.reference(picture, width, height)
+        return self.references[original, width, height]
 
     # ---- latency beside load ----
 
@@ -302,7 +243,7 @@ class Bench:
         say("reloads")
         hit = f"/cached/{self.originals[6][0].name}?w=400"
         locations = f"location /cached/ {{ media_root {self.scratch}/originals/; media_cache media; }}"
-        paths = [f"/cached/{file.name}?w={width}&v={{n}}" for file in self.originals[1] + self.originals[6][:1]
+        paths = [f"/cached/{file.name}?w={width}&v={{n}}" for file in self.originals[1.2] + self.originals[6][:1]
                  for width in (200, 320, 400)]
         with self.media(locations, f"media_threads {CORES} queue=64;") as server:
             fetch(server.port, hit)
@@ -410,9 +351,10 @@ def keep(tables, page):
 
 
 def main():
-    parts = {"hits": Bench.hits, "misses": Bench.misses, "formats": formats.formats,
+    parts = {"hits": Bench.hits, "misses": misses.misses, "crowd": misses.crowd, "formats": formats.formats,
              "watermarks": formats.watermarks, "animation": formats.animation, "shared": shared.shared,
-             "latency": Bench.latency, "reloads": Bench.reloads, "memory": Bench.memory}
+             "latency": Bench.latency, "reloads": Bench.reloads, "memory": Bench.memory,
+             "scale": scale.scale, "knee": knee.knee}
     if {"-h", "--help"} & set(sys.argv):
         print(__doc__.strip())
         return
@@ -432,7 +374,7 @@ def main():
     # Whatever hangs, the run ends, and its servers with it.
     signal.signal(signal.SIGALRM, lambda *_: sys.exit("bench: over time, given up"))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: stopped"))
-    signal.alarm(20 * 60)
+    signal.alarm(60 * 60)
     start = time.monotonic()
     bench = Bench(options)
     sys.stdout = said = Said(sys.stdout)

@@ -56,6 +56,15 @@ def upright_srgb(path):
     return picture.convert("RGB")
 
 
+def reference(picture, width, height=None):
+    """Its pixels at this size; in proportion where no height is given."""
+    import numpy
+    from PIL import Image
+
+    height = height or int(picture.height * width / picture.width + 0.5)
+    return numpy.asarray(picture.resize((width, height), Image.LANCZOS))
+
+
 def compare(pixels, reference):
     """(SSIM, PSNR in dB)"""
     from skimage.metrics import peak_signal_noise_ratio, structural_similarity
@@ -66,23 +75,19 @@ def compare(pixels, reference):
 
 def measure(path, ports):
     """{(width, format, who): (ssim, psnr, bytes)} of one photograph; nothing where it is narrower."""
-    import numpy
-    from PIL import Image
-
     picture, found = upright_srgb(path), {}
     for width in WIDTHS:
         if picture.width <= width:
             continue  # nothing is resized
-        height = int(picture.height * width / picture.width + 0.5)
-        reference = numpy.asarray(picture.resize((width, height), Image.LANCZOS))
+        wanted = reference(picture, width)
         for form in FORMATS:
             for who, port in ports.items():
                 body = fetch(port, f"/img/{path.name}?w={width}&fm={form}")
-                found[width, form, who] = (*compare(decode(body, form), reference), len(body))
+                found[width, form, who] = (*compare(decode(body, form), wanted), len(body))
             if form != "png" and "sharp" in ports:
                 limit = found[width, form, "sharp"][2]
                 body = fetch(ports["ngx_media"], f"/img/{path.name}?w={width}&fm={form}&q=95&max_bytes={limit}")
-                found[width, form, SAME_BYTES] = (*compare(decode(body, form), reference), len(body))
+                found[width, form, SAME_BYTES] = (*compare(decode(body, form), wanted), len(body))
     return found
 
 
