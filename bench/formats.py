@@ -7,6 +7,7 @@ import misses
 from harness import EFFORT, MARK, QUALITY, Sharp, say
 
 GIF_SIZE, GIF_FRAMES = (480, 320), 24
+OWN_EFFORT = "sharp, its default effort"
 
 
 class Job:
@@ -14,6 +15,7 @@ class Job:
 
     def __init__(self, label, file, query, form, image_filter=False):
         self.label, self.file, self.query, self.form, self.image_filter = label, file, query, form, image_filter
+        self.animated = file.endswith(".gif")
 
 
 def originals(bench):
@@ -83,22 +85,22 @@ def measure(bench, title, jobs):
         say(f"{title.partition(':')[0].lower()}, {number + 1}/{len(jobs)}")
         for name, start in servers(bench, folder, job).items():
             path = f"/img/{job.file}?{job.query}&fm={job.form}"
-            results[job.label, name] = misses.miss(bench, start, [path], seconds)
+            judge = None if job.animated else lambda server: misses.likeness(bench, server, path, folder / job.file, job.form)
+            results[job.label, name] = misses.miss(bench, start, [path], seconds, judge)
     print(f"### {title}\n")
-    print("| rendition | | CPU ms | ours ÷ this | requests/s | p50 ms | p99 ms | peak RSS MB | bytes |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("| rendition | | CPU ms | ours ÷ this | requests/s | p50 ms | p99 ms | peak RSS MB | bytes | SSIM |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for job in jobs:
         ours = results.get((job.label, "ngx_media"))
-        for name in ("ngx_media", "image_filter", "sharp"):
+        for name in ("ngx_media", "image_filter", "sharp", OWN_EFFORT):
             row = results.get((job.label, name))
             if not row:
-                if name == "image_filter":
-                    print(f"| {job.label} | {name} | – | – | – | – | – | – | – |")
                 continue
             ratio = f"{ours['cpu'] / row['cpu']:.2f}" if ours else "–"
             shown = f"**{name}**" if name == "ngx_media" else name
             print(f"| {job.label} | {shown} | {row['cpu']:.1f} | {ratio} | {row['rps']:.1f} | {row['p50']:.1f} | "
-                  f"{row['p99']:.1f} | {row['peak']:.0f} | {row['bytes']:,.0f} |")
+                  f"{row['p99']:.1f} | {row['peak']:.0f} | {row['bytes']:,.0f} | "
+                  + (f"{row['ssim']:.4f} |" if row["ssim"] else "– |"))
     print(flush=True)
 
 
@@ -113,4 +115,6 @@ def servers(bench, folder, job):
         found["image_filter"] = lambda: bench.image_filter(folder=folder.name)
     if bench.sharp_home:
         found["sharp"] = lambda: Sharp(bench.sharp_home, folder)
+        if job.form == "avif":
+            found[OWN_EFFORT] = lambda: Sharp(bench.sharp_home, folder, own_effort=True)
     return found

@@ -230,9 +230,9 @@ def command_line(pid):
 class Server:
     """A process of ours and its children, as the operating system sees them."""
 
-    def __init__(self, command, port, environment=None, log=None):
+    def __init__(self, command, port, environment=None, log=None, folder=None):
         self.port = port
-        self.process = subprocess.Popen(ENDS_WITH_US + command, stdout=log, stderr=subprocess.STDOUT,
+        self.process = subprocess.Popen(ENDS_WITH_US + command, cwd=folder, stdout=log, stderr=subprocess.STDOUT,
                                         stdin=subprocess.DEVNULL, start_new_session=True,
                                         env={**os.environ, **(environment or {})})
 
@@ -293,7 +293,7 @@ class Server:
 class Nginx(Server):
     """nginx with two workers and a configuration of its own, below a fresh folder."""
 
-    def __init__(self, scratch, http, modules=(), workers=CORES):
+    def __init__(self, scratch, http, modules=(), workers=CORES, tool=()):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="nginx-", dir=scratch))
         (self.folder / "tmp").mkdir()
         self.conf = self.folder / "nginx.conf"
@@ -310,9 +310,14 @@ class Nginx(Server):
             + temporary + http.replace("@PORT@", str(port)) + "}\n")
         self.command = [shutil.which("nginx", path="/usr/sbin:/usr/bin:" + os.environ.get("PATH", "")),
                         "-p", f"{self.folder}/", "-c", "nginx.conf", "-e", "error.log"]
-        super().__init__(self.command + ["-g", "daemon off;"], port, log=subprocess.DEVNULL)
+        # Below a tool, one process is all.
+        alone = "master_process off; " if tool else ""
+        super().__init__([*tool, *self.command, "-g", f"{alone}daemon off;"], port, log=subprocess.DEVNULL,
+                         folder=self.folder)
         try:
-            self.wait_ready()
+            self.wait_ready(60 if tool else 15)
+            if tool:
+                return
             # The socket listens before the workers run.
             end = time.monotonic() + 10
             while len(self.pids()) < workers and time.monotonic() < end:
@@ -342,11 +347,11 @@ class Nginx(Server):
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def media_nginx(scratch, module, locations, main="", workers=CORES, keys="10m"):
+def media_nginx(scratch, module, locations, main="", workers=CORES, keys="10m", tool=()):
     """nginx with the module, with everyone's settings and a cache zone `media`."""
     quality = " ".join(f"{form}={value}" for form, value in QUALITY.items())
     effort = " ".join(f"{form}={value}" for form, value in EFFORT.items())
-    return Nginx(scratch, modules=[module], workers=workers, http=f"""
+    return Nginx(scratch, modules=[module], workers=workers, tool=tool, http=f"""
     media_cache_path cache levels=1:2 keys_zone=media:{keys} max_size=16g inactive=1d;
     media_quality {quality};
     media_effort {effort};
@@ -366,10 +371,10 @@ class Sharp(Server):
     OUTPUT = {"jpeg": {}, "webp": {}, "avif": {"chromaSubsampling": "4:2:0"}, "png": {"compressionLevel": 6},
               "gif": {"effort": 3}}
 
-    def __init__(self, home, folder):
+    def __init__(self, home, folder, own_effort=False):
         port = free_port()
         output = {form: {**options, **({"quality": QUALITY[form]} if form in QUALITY else {}),
-                         **({"effort": EFFORT[form]} if form in EFFORT else {})}
+                         **({"effort": EFFORT[form]} if form in EFFORT and not own_effort else {})}
                   for form, options in self.OUTPUT.items()}
         environment = {"SHARP_HOME": str(home), "SHARP_OUTPUT": json.dumps(output), "SHARP_MARK": str(MARK)}
         super().__init__(["node", str(BENCH / "sharp.mjs"), str(folder), str(port)], port, environment,

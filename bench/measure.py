@@ -6,7 +6,7 @@ usage: bench/run [--quick] [--module FILE] [--peers] [--only NAMES] [--keep] [ph
   --quick         about six minutes, coarser
   --module FILE   measure this module; default: build it in build/
   --peers         only the neighbours, without the module
-  --only NAMES    some of hits,misses,crowd,formats,watermarks,animation,shared,
+  --only NAMES    some of hits,counts,misses,crowd,formats,watermarks,animation,shared,
                   latency,reloads,memory,scale,knee
   --keep          put the tables into bench/README.md, below "One run", in place of those there
 
@@ -21,6 +21,7 @@ import statistics
 import sys
 import time
 
+import counts
 import formats
 import harness
 import knee
@@ -351,7 +352,7 @@ def keep(tables, page):
 
 
 def main():
-    parts = {"hits": Bench.hits, "misses": misses.misses, "crowd": misses.crowd, "formats": formats.formats,
+    parts = {"hits": Bench.hits, "counts": counts.counts, "misses": misses.misses, "crowd": misses.crowd, "formats": formats.formats,
              "watermarks": formats.watermarks, "animation": formats.animation, "shared": shared.shared,
              "latency": Bench.latency, "reloads": Bench.reloads, "memory": Bench.memory,
              "scale": scale.scale, "knee": knee.knee}

@@ -86,14 +86,14 @@ def contestants(bench, job):
              for vectors, name in enumerate(FLOORS)}
     for name, start in starters(bench, form).items():
         found[name] = lambda seconds, start=start: miss(bench, start, paths, seconds,
-                                                        lambda server: likeness(bench, server, paths[0], job))
+                                                        lambda server: likeness(bench, server, paths[0], files[0], form))
     return found
 
 
-def likeness(bench, server, path, job):
-    """SSIM of a rendition of the first original; of a pixel more or less, as some round heights, against such a one."""
-    pixels = pictures.decode(fetch(server.port, path), job[2])
-    return pictures.compare(pixels, bench.reference(bench.originals[job[0]][0], job[1], pixels.shape[0]))[0]
+def likeness(bench, server, path, original, form):
+    """SSIM of a rendition; of a pixel more or less, as some round heights, against such a one."""
+    pixels = pictures.decode(fetch(server.port, path), form)
+    return pictures.compare(pixels, bench.reference(original, pixels.shape[1], pixels.shape[0]))[0]
 
 
 def floor(bench, files, width, form, seconds, vectors):
