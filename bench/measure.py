@@ -7,7 +7,7 @@ usage: bench/run [--quick] [--module FILE] [--peers] [--only NAMES] [--keep] [ph
   --module FILE   measure this module; default: build it in build/
   --peers         only the neighbours, without the module
   --only NAMES    some of hits,counts,misses,crowd,formats,watermarks,animation,shared,
-                  latency,reloads,memory,scale,knee
+                  latency,fairness,reloads,memory,scale,knee
   --keep          put the tables into bench/README.md, below "One run", in place of those there
 
 Progress goes to stderr, the tables to stdout.
@@ -22,6 +22,7 @@ import sys
 import time
 
 import counts
+import fairness
 import formats
 import harness
 import knee
@@ -352,10 +353,22 @@ def keep(tables, page):
 
 
 def main():
-    parts = {"hits": Bench.hits, "counts": counts.counts, "misses": misses.misses, "crowd": misses.crowd, "formats": formats.formats,
-             "watermarks": formats.watermarks, "animation": formats.animation, "shared": shared.shared,
-             "latency": Bench.latency, "reloads": Bench.reloads, "memory": Bench.memory,
-             "scale": scale.scale, "knee": knee.knee}
+    parts = {
+        "hits": Bench.hits,
+        "counts": counts.counts,
+        "misses": misses.misses,
+        "crowd": misses.crowd,
+        "formats": formats.formats,
+        "watermarks": formats.watermarks,
+        "animation": formats.animation,
+        "shared": shared.shared,
+        "latency": Bench.latency,
+        "fairness": fairness.fairness,
+        "reloads": Bench.reloads,
+        "memory": Bench.memory,
+        "scale": scale.scale,
+        "knee": knee.knee,
+    }
     if {"-h", "--help"} & set(sys.argv):
         print(__doc__.strip())
         return

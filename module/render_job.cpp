@@ -5,6 +5,7 @@
 
 #include "core/base/hash.h"
 #include "core/picture/info.h"
+#include "core/rendition/cost.h"
 #include "core/share/envelope.h"
 #include "module/rendition_request.h"
 
@@ -16,6 +17,9 @@ namespace {
 bool lasting(int status) noexcept {
     return status != 500 && status != 503 && status != 504;
 }
+
+// CPU seconds of what is read and written, and not rendered.
+constexpr double copying = 0.001;
 
 // The untouched bytes of a stranger: only what is a picture by its content, and cannot hold a program.
 Result<Encoded> pass_on(Bytes original, const RenderSettings& settings) {
@@ -33,6 +37,18 @@ Result<Encoded> pass_on(Bytes original, const RenderSettings& settings) {
 }
 
 }  // namespace
+
+std::optional<double> RenderJob::estimate() noexcept {
+    if (stored || kept || outcome || rendition.original) {
+        return copying;
+    }
+    try {
+        const auto original = outline_of(source.head(outline_bytes), source.size());
+        return original ? seconds_of(*original, rendition, settings) : copying;  // a refusal is soon said
+    } catch (...) {
+        return std::nullopt;
+    }
+}
 
 void RenderJob::work() noexcept {
     const bool foretold = outcome.has_value();

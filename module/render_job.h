@@ -37,6 +37,7 @@ class RenderJob final : public Task {
           cancellation(Cancellation::Clock::now() + time),
           posted(Cancellation::Clock::now()) {}
 
+    std::optional<double> estimate() noexcept override;
     void work() noexcept override;
     void complete() noexcept override;
     void cancel() noexcept override { cancellation.cancel(); }

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include <algorithm>
+#include <chrono>
 #include <system_error>
 
 #include "core/picture/engine.h"
@@ -31,6 +32,10 @@ class SignalsBlocked {
     sigset_t before_;
 };
 
+double now() noexcept {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
 }  // namespace
 
 ngx_int_t RenderPool::start(ngx_cycle_t* cycle, std::size_t threads, std::size_t queue) {
@@ -55,8 +60,9 @@ ngx_int_t RenderPool::start(ngx_cycle_t* cycle, std::size_t threads, std::size_t
     const SignalsBlocked blocked;
     try {
         for (std::size_t i = 0; i < threads; ++i) {
-            threads_.emplace_back([this]() noexcept { run(); });
+            threads_.emplace_back([this]() noexcept { run(Takes::all); });
         }
+        threads_.emplace_back([this]() noexcept { run(Takes::cheap); });
     } catch (const std::system_error&) {
         ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "media: cannot start %uz threads", threads);
         stop();
@@ -74,12 +80,14 @@ void RenderPool::stop() noexcept {
         }
     }
     arrived_.notify_all();
+    cheap_arrived_.notify_all();
     for (std::thread& thread : threads_) {
         thread.join();
     }
     threads_.clear();
     queue_.clear();
     finished_.clear();
+    dropped_.clear();
     if (connection_ != nullptr) {
         ngx_del_conn(connection_, 0);
         ngx_free_connection(connection_);
@@ -90,65 +98,97 @@ void RenderPool::stop() noexcept {
 }
 
 bool RenderPool::post(std::unique_ptr<Task>& task) {
-    {
-        const std::lock_guard lock{mutex_};
-        // What an idle thread is about to take does not wait.
-        if (queue_.size() >= limit_ + idle_) {
-            return false;
-        }
-        queue_.push_back(std::move(task));
+    const std::lock_guard lock{mutex_};
+    // What an idle thread is about to take does not wait.
+    if (queue_.size() + seen_.size() >= limit_ + idle_) {
+        return false;
     }
-    arrived_.notify_one();
+    queue_.put_unseen(std::move(task), now());
+    tell_threads();
     return true;
 }
 
 void RenderPool::post_first(std::unique_ptr<Task> task) {
-    {
-        const std::lock_guard lock{mutex_};
-        queue_.push_front(std::move(task));
-    }
-    arrived_.notify_one();
+    const std::lock_guard lock{mutex_};
+    queue_.put_first(std::move(task));
+    tell_threads();
 }
 
-std::unique_ptr<Task> RenderPool::withdraw(const Task* task) {
+void RenderPool::withdraw(const Task* task) {
+    std::optional<std::unique_ptr<Task>> found;  // ends after the lock
     const std::lock_guard lock{mutex_};
-    const auto place = std::find_if(queue_.begin(), queue_.end(),
-                                    [task](const auto& queued) { return queued.get() == task; });
-    if (place == queue_.end()) {
-        return nullptr;
+    // Of one that is being estimated, the thread sees that it is gone.
+    if (std::erase(seen_, task) == 0) {
+        found = queue_.take_if([task](const auto& queued) { return queued.get() == task; });
     }
-    std::unique_ptr<Task> found = std::move(*place);
-    queue_.erase(place);
-    return found;
 }
 
 bool RenderPool::waits(const Task* task) {
     const std::lock_guard lock{mutex_};
-    return std::any_of(queue_.begin(), queue_.end(),
-                       [task](const auto& queued) { return queued.get() == task; });
+    return std::find(seen_.begin(), seen_.end(), task) != seen_.end() ||
+           queue_.contains([task](const auto& queued) { return queued.get() == task; });
 }
 
-void RenderPool::run() noexcept {
+// With the lock held, after the queue has grown.
+void RenderPool::tell_threads() {
+    arrived_.notify_one();
+    if (queue_.size() > idle_ && queue_.has_cheap()) {
+        cheap_arrived_.notify_one();
+    }
+}
+
+// Nothing when the pool stops.
+std::optional<RenderPool::Queue::Turn> RenderPool::wait(std::unique_lock<std::mutex>& lock, Takes takes) {
+    if (takes == Takes::cheap) {
+        // What an idle thread is about to take is none of our business.
+        cheap_arrived_.wait(lock,
+                            [this] { return stopping_ || (queue_.size() > idle_ && queue_.has_cheap()); });
+        return stopping_ ? std::nullopt : queue_.next_cheap();
+    }
+    ++idle_;
+    arrived_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    --idle_;
+    return stopping_ ? std::nullopt : queue_.next();
+}
+
+// Has a task estimated, and puts it back to where it belongs by that.
+void RenderPool::see(std::unique_lock<std::mutex>& lock, Queue::Turn turn) {
+    Task* task = turn.item.get();
+    seen_.push_back(task);
+    lock.unlock();
+    const auto cost = task->estimate();
+    lock.lock();
+    if (std::erase(seen_, task) == 0) {
+        hand_back(std::move(turn.item), dropped_);
+        return;
+    }
+    queue_.put(std::move(turn.item), turn.arrived, cost);
+    tell_threads();
+}
+
+// To the event loop, with the lock held.
+void RenderPool::hand_back(std::unique_ptr<Task> task, std::deque<std::unique_ptr<Task>>& to) {
+    to.push_back(std::move(task));
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t n = write(wake_.get(), &one, sizeof(one));
+}
+
+void RenderPool::run(Takes takes) noexcept {
     std::unique_lock lock{mutex_};
-    while (true) {
-        ++idle_;
-        arrived_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-        --idle_;
-        if (stopping_) {
-            break;
+    while (auto turn = wait(lock, takes)) {
+        if (turn->unseen) {
+            see(lock, std::move(*turn));
+            continue;
         }
-        std::unique_ptr<Task> task = std::move(queue_.front());
-        queue_.pop_front();
-        running_.push_back(task.get());
+        Task* task = turn->item.get();
+        running_.push_back(task);
         lock.unlock();
 
         task->work();
 
         lock.lock();
-        std::erase(running_, task.get());
-        finished_.push_back(std::move(task));
-        const std::uint64_t one = 1;
-        [[maybe_unused]] const ssize_t n = write(wake_.get(), &one, sizeof(one));
+        std::erase(running_, task);
+        hand_back(std::move(turn->item), finished_);
     }
     lock.unlock();
     end_engine_thread();
@@ -163,9 +203,11 @@ void RenderPool::collect() noexcept {
     std::uint64_t count = 0;
     [[maybe_unused]] const ssize_t n = read(wake_.get(), &count, sizeof(count));
     std::deque<std::unique_ptr<Task>> finished;
+    std::deque<std::unique_ptr<Task>> dropped;
     {
         const std::lock_guard lock{mutex_};
         finished.swap(finished_);
+        dropped.swap(dropped_);
     }
     for (const auto& task : finished) {
         task->complete();

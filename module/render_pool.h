@@ -5,22 +5,28 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
+#include "core/base/fair_queue.h"
 #include "module/descriptor.h"
 #include "module/ngx.h"
 
 namespace media {
 
-/// A piece of work. work() runs in a thread, everything else on the event loop. It owns all it touches in
-/// work(): no request, no pool, no log of a connection.
+/// A piece of work. work() and estimate() run in a thread, everything else on the event loop. It owns all it
+/// touches in them: no request, no pool, no log of a connection.
 class Task {
   public:
     Task() = default;
     Task(const Task&) = delete;
     Task& operator=(const Task&) = delete;
     virtual ~Task() = default;
+
+    /// CPU seconds that work() takes about, asked before it and only where it has to wait. No more than a
+    /// header is read for that. Nothing where there is no telling.
+    virtual std::optional<double> estimate() noexcept { return std::nullopt; }
 
     virtual void work() noexcept = 0;
     virtual void complete() noexcept = 0;
@@ -29,7 +35,10 @@ class Task {
     virtual void cancel() noexcept = 0;
 };
 
-/// Threads with a bounded queue. One for each worker process; all functions belong to the event loop.
+/// Threads with a bounded queue, in which cheap work is not stuck behind dear work and dear work is not
+/// starved (FairTerms). Work that has begun cannot be put off: so beside the threads for everything there is
+/// one that begins cheap and short work only, while all others are busy. One pool for each worker process;
+/// all functions belong to the event loop.
 class RenderPool {
   public:
     RenderPool() = default;
@@ -37,8 +46,8 @@ class RenderPool {
     RenderPool& operator=(const RenderPool&) = delete;
     ~RenderPool() { stop(); }
 
-    /// Starts `threads` threads; at most `queue` tasks wait while all are busy. NGX_ERROR when a thread or
-    /// the wake-up descriptor cannot be had.
+    /// Starts `threads` threads, and the one for cheap work; at most `queue` tasks wait while all are busy.
+    /// NGX_ERROR when a thread or the wake-up descriptor cannot be had.
     ngx_int_t start(ngx_cycle_t* cycle, std::size_t threads, std::size_t queue);
 
     /// Cancels all work, joins the threads and drops what has not completed.
@@ -47,29 +56,39 @@ class RenderPool {
     /// Takes the task over, or leaves it untouched and returns false when too many wait already.
     bool post(std::unique_ptr<Task>& task);
 
-    /// Takes over a short task that cannot be refused: it is the next to be begun. Callers bound their
-    /// number.
+    /// Takes over a short task that cannot be refused: it is begun before all that is not as short. Callers
+    /// bound their number.
     void post_first(std::unique_ptr<Task> task);
 
-    /// The task back, if no thread has begun it; it will then not complete.
-    std::unique_ptr<Task> withdraw(const Task* task);
+    /// Drops the task if no thread has begun it; it will then not complete.
+    void withdraw(const Task* task);
 
     /// Whether no thread has begun a task of this pool yet.
     bool waits(const Task* task);
 
   private:
-    void run() noexcept;
+    using Queue = FairQueue<std::unique_ptr<Task>>;
+    enum class Takes : std::uint8_t { all, cheap };
+
+    void run(Takes takes) noexcept;
+    std::optional<Queue::Turn> wait(std::unique_lock<std::mutex>& lock, Takes takes);
+    void see(std::unique_lock<std::mutex>& lock, Queue::Turn turn);
+    void tell_threads();
+    void hand_back(std::unique_ptr<Task> task, std::deque<std::unique_ptr<Task>>& to);
     void collect() noexcept;
     static void on_wake(ngx_event_t* event);
 
     std::mutex mutex_;
-    std::condition_variable arrived_;
-    std::deque<std::unique_ptr<Task>> queue_;
+    std::condition_variable arrived_;        ///< for the threads that take all
+    std::condition_variable cheap_arrived_;  ///< for the other one
+    Queue queue_;
+    std::vector<const Task*> seen_;  ///< out of the queue for a moment, to be estimated
     std::vector<Task*> running_;
     std::deque<std::unique_ptr<Task>> finished_;
+    std::deque<std::unique_ptr<Task>> dropped_;  ///< while they were estimated
     std::vector<std::thread> threads_;
     std::size_t limit_ = 0;
-    std::size_t idle_ = 0;
+    std::size_t idle_ = 0;  ///< of the threads that take all
     bool stopping_ = false;
 
     Descriptor wake_;

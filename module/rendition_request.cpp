@@ -401,7 +401,7 @@ void RenditionRequest::detach() noexcept {
         job_->owner = nullptr;
         job_->cancel();
         if (Worker* w = worker()) {
-            const auto dropped = w->pool.withdraw(job_);
+            w->pool.withdraw(job_);
         }
         job_ = nullptr;
     }

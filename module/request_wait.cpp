@@ -127,7 +127,7 @@ void RequestWait::forget() noexcept {
     task_->waiter_ = nullptr;
     task_->cancel();
     if (Worker* here = worker()) {
-        const auto dropped = here->pool.withdraw(task_);
+        here->pool.withdraw(task_);
     }
     task_ = nullptr;
 }

@@ -110,6 +110,28 @@ Result<Bytes> Source::gather(bool& changed) noexcept {
     return bytes;
 }
 
+std::vector<std::uint8_t> Source::head(std::size_t most) const {
+    std::vector<std::uint8_t> bytes(std::min(most, size_));
+    if (whole_) {
+        std::memcpy(bytes.data(), whole_->data(), bytes.size());
+        return bytes;
+    }
+    std::size_t at = 0;
+    for (const Piece& piece : pieces_) {
+        const std::size_t size = std::min(piece.size, bytes.size() - at);
+        if (size == 0) {
+            break;
+        }
+        if (!piece.file) {
+            std::memcpy(bytes.data() + at, piece.bytes.data(), size);
+        } else if (!piece.file.read_at(bytes.data() + at, size, piece.offset)) {
+            return {};
+        }
+        at += size;
+    }
+    return bytes;
+}
+
 Status Source::read(const std::function<Status(ByteView)>& take) const {
     if (whole_) {
         return take(whole_->view());

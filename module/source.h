@@ -51,6 +51,10 @@ class Source {
     /// (any more) of its version, which `changed` then tells.
     Result<Bytes> gather(bool& changed) noexcept;
 
+    /// Pool thread: the first bytes, as many as there are and at most so many, which stay. None where they
+    /// cannot be read.
+    std::vector<std::uint8_t> head(std::size_t most) const;
+
     /// Pool thread: hands all bytes over, in order and in pieces of bounded size, until `take` fails. Errors:
     /// its own; 500 when a file ends early.
     Status read(const std::function<Status(ByteView)>& take) const;

@@ -1,7 +1,6 @@
 #include "core/picture/encode.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <string>
 
@@ -9,6 +8,7 @@
 #include "core/picture/fit.h"
 #include "core/picture/stop_guard.h"
 #include "core/picture/webp.h"
+#include "core/rendition/cost.h"
 
 namespace media {
 
@@ -44,30 +44,6 @@ Saver saver_of(Format format) {
             break;
     }
     fail(415, "this build cannot write " + std::string(info(format).name));
-}
-
-// Nanoseconds for a pixel, of encoders that run to their end once begun. Measured on photographs, and rounded
-// down: only what surely fails is refused. By effort.
-constexpr std::array<double, 10> avif_cost = {35, 130, 200, 400, 1000, 1500, 3500, 5000, 7000, 10000};
-constexpr std::array<double, 7> webp_cost = {15, 20, 25, 50, 55, 65, 100};
-constexpr std::array<double, 10> jxl_cost = {40, 40, 40, 40, 45, 80, 100, 120, 1200, 2000};
-
-template <std::size_t N>
-double at_effort(const std::array<double, N>& costs, int effort) {
-    return costs[static_cast<std::size_t>(std::clamp(effort, 0, static_cast<int>(N) - 1))];
-}
-
-double nanoseconds_a_pixel(const EncodeOptions& options) {
-    switch (options.format) {
-        case Format::avif:
-            return at_effort(avif_cost, options.effort);
-        case Format::webp:
-            return at_effort(webp_cost, options.effort);
-        case Format::jxl:
-            return at_effort(jxl_cost, options.effort);
-        default:
-            return 0;
-    }
 }
 
 VOption* arguments_of(const EncodeOptions& options, int quality) {
@@ -144,7 +120,8 @@ void admit(const EncodeOptions& options, int width, int height, int pages, const
                       " pixels a side");
     }
     const double pixels = static_cast<double>(width) * height * pages;
-    const std::chrono::duration<double, std::nano> needed(nanoseconds_a_pixel(options) * pixels);
+    const std::chrono::duration<double, std::nano> needed(
+        relentless_nanoseconds(options.format, options.effort) * pixels);
     if (needed > cancellation.left()) {
         fail(504,
              "a rendition of this size as " + std::string(info(options.format).name) + " takes too long");
