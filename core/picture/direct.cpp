@@ -83,7 +83,6 @@ std::optional<Planes> planes_of(const RenderTask& task, const PictureSource& sou
         check(task.cancellation);
         return std::nullopt;
     }
-    const auto components = reader.scale(shrink_for(factor));
     const Turn& turn = layout.turn;
     const Side across{box.x, box.x + box.width, target.width,
                       cut.x, cut.width,         turn.mirror != (turn.angle == 180 || turn.angle == 270)};
@@ -91,13 +90,19 @@ std::optional<Planes> planes_of(const RenderTask& task, const PictureSource& sou
                     cut.y, cut.height,         turn.angle == 90 || turn.angle == 180};
     std::vector<PlaneResizer> resizers;
     std::vector<AxisMap> lines;
-    for (std::size_t i = 0; i < components.size(); ++i) {
-        const int every = i > 0 && halved ? 2 : 1;
-        lines.push_back(map_of(down, components[i].down, components[i].height, every));
-        resizers.emplace_back(map_of(across, components[i].across, components[i].width, every), lines.back());
-    }
-    std::vector<int> at(components.size());
-    reader.read(
+    std::vector<int> at;
+    do {
+        const auto components = reader.scale(shrink_for(factor), halved && factor >= least_residue);
+        resizers.clear();
+        lines.clear();
+        at.assign(components.size(), 0);
+        for (std::size_t i = 0; i < components.size(); ++i) {
+            const int every = i > 0 && halved ? 2 : 1;
+            lines.push_back(map_of(down, components[i].down, components[i].height, every));
+            resizers.emplace_back(map_of(across, components[i].across, components[i].width, every),
+                                  lines.back());
+        }
+    } while (!reader.read(
         [&](int component, const std::uint8_t* line) {
             const auto i = static_cast<std::size_t>(component);
             if (at[i]++ >= lines[i].first) {
@@ -107,11 +112,11 @@ std::optional<Planes> planes_of(const RenderTask& task, const PictureSource& sou
         [&] {
             return std::none_of(resizers.begin(), resizers.end(),
                                 [](const PlaneResizer& r) { return r.wants_more(); });
-        });
+        }));
     Planes planes;
-    planes.count = static_cast<int>(components.size());
+    planes.count = static_cast<int>(resizers.size());
     planes.halved = halved;
-    for (std::size_t i = 0; i < components.size(); ++i) {
+    for (std::size_t i = 0; i < resizers.size(); ++i) {
         planes.plane[i] = std::move(resizers[i]).take();
         if (!turn.nothing()) {
             planes.plane[i] = turned(turn, planes.plane[i]);

@@ -11,6 +11,7 @@
 
 #include "core/picture/failure.h"
 #include "core/picture/jpeg_scans.h"
+#include "core/picture/jpeg_skim.h"
 #include "core/picture/jpeg_trouble.h"
 
 namespace media {
@@ -100,6 +101,8 @@ struct JpegReader::State {
     const Cancellation* cancellation = nullptr;
     bool made = false;
     FailOn fail_on = FailOn::truncated;
+    By by = By::any;
+    std::unique_ptr<JpegSkim> skim;
     std::vector<ByteView> pieces;  // of the original, where not all of it is needed
     std::array<Component, 3> components{};
     std::array<std::vector<std::uint8_t>, 3> bands;  // one row of MCUs
@@ -132,12 +135,13 @@ struct JpegReader::State {
     }
 };
 
-JpegReader::JpegReader(ByteView bytes, FailOn fail_on, const Cancellation& cancellation)
+JpegReader::JpegReader(ByteView bytes, FailOn fail_on, const Cancellation& cancellation, By by)
     : state_(std::make_unique<State>()) {
     State& s = *state_;
     s.codec.err = prepare(s.trouble, fail_on == FailOn::warning);
     s.cancellation = &cancellation;
     s.fail_on = fail_on;
+    s.by = by;
     s.progress.manager.progress_monitor = on_progress;
     s.progress.cancellation = &cancellation;
     s.input.manager.next_input_byte = bytes.data();
@@ -156,11 +160,15 @@ JpegReader::~JpegReader() {
     }
 }
 
+bool JpegReader::skims() const noexcept {
+    return state_->skim != nullptr;
+}
+
 bool JpegReader::open() {
     return state_->read_header() && plain(state_->codec);
 }
 
-std::span<const JpegReader::Component> JpegReader::scale(int shrink) {
+std::span<const JpegReader::Component> JpegReader::scale(int shrink, bool halved) {
     State& s = *state_;
     s.codec.scale_num = 8 / static_cast<unsigned>(shrink);
     s.codec.scale_denom = 8;
@@ -168,17 +176,40 @@ std::span<const JpegReader::Component> JpegReader::scale(int shrink) {
     s.codec.do_fancy_upsampling = FALSE;
     s.codec.dct_method = JDCT_ISLOW;
     jpeg_calc_output_dimensions(&s.codec);
-    for (int i = 0; i < s.codec.num_components; ++i) {
-        const jpeg_component_info& c = s.codec.comp_info[i];
-        Component& component = s.components[static_cast<std::size_t>(i)];
-        component.across =
-            static_cast<double>(c.h_samp_factor) * c.DCT_scaled_size / (s.codec.max_h_samp_factor * 8.0);
-        component.down =
-            static_cast<double>(c.v_samp_factor) * c.DCT_scaled_size / (s.codec.max_v_samp_factor * 8.0);
-        component.width = static_cast<int>(c.downsampled_width);
-        component.height = static_cast<int>(c.downsampled_height);
+    const auto count = static_cast<std::size_t>(s.codec.num_components);
+    const std::span<const jpeg_component_info> infos(s.codec.comp_info, count);
+    std::array<int, 3> sizes{};  // of blocks
+    for (std::size_t i = 0; i < count; ++i) {
+        sizes[i] = infos[i].DCT_scaled_size;
     }
-    return {s.components.data(), static_cast<std::size_t>(s.codec.num_components)};
+    if (s.by == By::any) {
+        for (std::size_t i = 1; halved && i < count; ++i) {
+            while (sizes[i] > 1 && infos[i].h_samp_factor * sizes[i] >= infos[0].h_samp_factor * sizes[0] &&
+                   infos[i].v_samp_factor * sizes[i] >= infos[0].v_samp_factor * sizes[0]) {
+                sizes[i] /= 2;
+            }
+        }
+        s.skim = JpegSkim::of(s.codec, sizes, {s.codec.src->next_input_byte, s.codec.src->bytes_in_buffer});
+        if (s.skim == nullptr) {
+            s.by = By::libjpeg;
+            return scale(shrink, halved);
+        }
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+        const jpeg_component_info& c = infos[i];
+        const auto samples = [size = sizes[i]](JDIMENSION pixels, int factor, int most) {
+            const std::uint64_t divisor = static_cast<unsigned>(most) * 8U;
+            const std::uint64_t all = std::uint64_t{pixels} * static_cast<unsigned>(factor * size);
+            return static_cast<int>((all + divisor - 1) / divisor);
+        };
+        Component& component = s.components[i];
+        component.across =
+            static_cast<double>(c.h_samp_factor) * sizes[i] / (s.codec.max_h_samp_factor * 8.0);
+        component.down = static_cast<double>(c.v_samp_factor) * sizes[i] / (s.codec.max_v_samp_factor * 8.0);
+        component.width = samples(s.codec.image_width, c.h_samp_factor, s.codec.max_h_samp_factor);
+        component.height = samples(s.codec.image_height, c.v_samp_factor, s.codec.max_v_samp_factor);
+    }
+    return {s.components.data(), count};
 }
 
 // A progressive JPEG that is reduced to one sample a block: most of its bytes say nothing about that.
@@ -198,7 +229,42 @@ void JpegReader::leave_out_detail() {
     }
 }
 
-void JpegReader::read(const Sink& sink, const std::function<bool()>& enough) {
+bool JpegReader::read(const Sink& sink, const std::function<bool()>& enough) {
+    if (state_->skim == nullptr) {
+        decode(sink, enough);
+        return true;
+    }
+    const bool whole = skim(sink, enough);
+    state_->skim = nullptr;
+    if (!whole) {
+        state_->by = By::libjpeg;
+    }
+    return whole;
+}
+
+bool JpegReader::skim(const Sink& sink, const std::function<bool()>& enough) {
+    const State& s = *state_;
+    const auto count = static_cast<std::size_t>(s.codec.num_components);
+    std::array<int, 3> done{};
+    while (s.skim->bands_left() > 0) {
+        check(*s.cancellation);
+        if (!s.skim->next_band()) {
+            return false;
+        }
+        for (std::size_t i = 0; i < count; ++i) {
+            for (std::size_t y = 0; y < s.skim->lines(i) && done[i] < s.components[i].height;
+                 ++y, ++done[i]) {
+                sink(static_cast<int>(i), s.skim->line(i, y));
+            }
+        }
+        if (enough()) {
+            return true;
+        }
+    }
+    return true;
+}
+
+void JpegReader::decode(const Sink& sink, const std::function<bool()>& enough) {
     State& s = *state_;
     const auto trouble = [&s]() {
         check(*s.cancellation);
