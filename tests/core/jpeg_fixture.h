@@ -4,11 +4,13 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <numbers>
 #include <optional>
 #include <random>
 #include <vector>
@@ -33,12 +35,14 @@ struct JpegKind {
     std::size_t extra = 0;                                                       ///< bytes of APP segments
 };
 
+inline void silence(j_common_ptr /*codec*/, int /*level*/) {}
+
 /// Noise on soft shades, so that every size of coefficient and every run of zeros occurs.
 inline File coded(const JpegKind& kind, unsigned seed = 1) {
     jpeg_compress_struct codec{};
     jpeg_error_mgr errors{};
     codec.err = jpeg_std_error(&errors);
-    errors.emit_message = [](j_common_ptr, int) {};
+    errors.emit_message = silence;
     jpeg_create_compress(&codec);
     unsigned char* data = nullptr;
     unsigned long size = 0;
@@ -131,6 +135,100 @@ inline Outcome outcome_of(ByteView file, JpegReader::By by, int shrink, bool hal
         outcome.error = failure.error;
     }
     return outcome;
+}
+
+/// Blocks with more in them than samples of 8 bits can have are of no picture, and come out somehow.
+inline constexpr double most_sense = 2047 / (2 * std::numbers::sqrt2);
+inline constexpr double nonsense = -1;
+
+/// The planes by definition (ITU-T T.81, A.3.3, with 8 replaced by the size of a block), from coefficients as
+/// libjpeg reads them.
+inline std::vector<std::vector<double>> exact_planes(const File& file, const Outcome& outcome, bool sound) {
+    jpeg_decompress_struct codec{};
+    jpeg_error_mgr errors{};
+    codec.err = jpeg_std_error(&errors);
+    errors.emit_message = silence;
+    jpeg_create_decompress(&codec);
+    jpeg_mem_src(&codec, file.data(), file.size());
+    jpeg_read_header(&codec, TRUE);
+    jvirt_barray_ptr* const arrays = jpeg_read_coefficients(&codec);
+    std::vector<std::vector<double>> planes;
+    for (int i = 0; i < codec.num_components; ++i) {
+        const jpeg_component_info& c = codec.comp_info[i];
+        const JpegReader::Component& component = outcome.components[static_cast<std::size_t>(i)];
+        const int size =
+            static_cast<int>(std::lround(component.across * 8 * codec.max_h_samp_factor / c.h_samp_factor));
+        double wave[8][8] = {};
+        for (int k = 0; k < size; ++k) {
+            for (int at = 0; at < size; ++at) {
+                wave[at][k] =
+                    k == 0 ? 1
+                           : std::numbers::sqrt2 * std::cos((2 * at + 1) * k * std::numbers::pi / (2 * size));
+            }
+        }
+        std::vector<double> plane(static_cast<std::size_t>(component.width) *
+                                  static_cast<std::size_t>(component.height));
+        for (JDIMENSION row = 0; row < c.height_in_blocks; ++row) {
+            JBLOCKARRAY blocks = codec.mem->access_virt_barray(reinterpret_cast<j_common_ptr>(&codec),
+                                                               arrays[i], row, 1, FALSE);
+            for (JDIMENSION column = 0; column < c.width_in_blocks; ++column) {
+                double waves[8][8] = {};  // how much there is of each
+                double all = 0;
+                for (int v = 0; v < size; ++v) {
+                    for (int u = 0; u < size; ++u) {
+                        waves[v][u] =
+                            blocks[0][column][v * 8 + u] *
+                            static_cast<double>(codec.quant_tbl_ptrs[c.quant_tbl_no]->quantval[v * 8 + u]);
+                        all += std::abs(waves[v][u]);
+                    }
+                }
+                for (int y = 0; y < size; ++y) {
+                    for (int x = 0; x < size; ++x) {
+                        const int to_x = static_cast<int>(column) * size + x;
+                        const int to_y = static_cast<int>(row) * size + y;
+                        if (to_x >= component.width || to_y >= component.height) {
+                            continue;
+                        }
+                        double sum = 0;
+                        for (int v = 0; v < size; ++v) {
+                            for (int u = 0; u < size; ++u) {
+                                sum += wave[x][u] * wave[y][v] * waves[v][u];
+                            }
+                        }
+                        plane[static_cast<std::size_t>(to_y) * static_cast<std::size_t>(component.width) +
+                              static_cast<std::size_t>(to_x)] = !sound && size > 1 && all > most_sense
+                                                                    ? nonsense
+                                                                    : std::clamp(sum / 8 + 128, 0.0, 255.0);
+                    }
+                }
+            }
+        }
+        planes.push_back(std::move(plane));
+    }
+    jpeg_finish_decompress(&codec);
+    jpeg_destroy_decompress(&codec);
+    return planes;
+}
+
+/// Rounding to 8 bits is half of one.
+inline constexpr double most_error = 0.6;
+
+/// How far samples are off, by plane; more than 255 where their number is. `sound`: it is a picture.
+inline std::vector<double> errors_of(const File& file, const Outcome& outcome, bool sound) {
+    const auto exact = exact_planes(file, outcome, sound);
+    std::vector<double> errors;
+    for (std::size_t i = 0; i < exact.size(); ++i) {
+        if (i >= outcome.planes.size() || outcome.planes[i].size() != exact[i].size()) {
+            return std::vector<double>(exact.size(), 1000);
+        }
+        double& most = errors.emplace_back(0);
+        for (std::size_t k = 0; k < exact[i].size(); ++k) {
+            if (exact[i][k] != nonsense) {
+                most = std::max(most, std::abs(outcome.planes[i][k] - exact[i][k]));
+            }
+        }
+    }
+    return errors;
 }
 
 }  // namespace media::testing
