@@ -255,11 +255,20 @@ class Maker {
     VImage resized(const Loaded& loaded, int page) {
         const Size target = stored_target();
         const Geometry& geometry = layout_.geometry;
-        VImage image = resize(colour_.prepare(page_of(loaded, page)), loaded.width, loaded.height, target);
-        if (!geometry.cut_by_content) {
-            image = part(image, before(layout_.turn, geometry.cut, target));
+        const Box cut = geometry.cut_by_content ? Box{0, 0, target.width, target.height}
+                                                : before(layout_.turn, geometry.cut, target);
+        const VImage small =
+            resize(colour_.prepare(page_of(loaded, page)),
+                   {.width = loaded.width,
+                    .height = loaded.height,
+                    .target = target,
+                    .cut = cut,
+                    .filters = task_.route == Route::libvips ? Filters::libvips : Filters::own},
+                   task_.cancellation);
+        VImage image = colour_.finish(small);
+        if (image.get_image() != small.get_image()) {
+            image = to_memory(image, task_.cancellation);
         }
-        image = to_memory(colour_.finish(image), task_.cancellation);
         if (!layout_.turn.nothing()) {
             image = to_memory(apply(layout_.turn, image), task_.cancellation);
         }

@@ -110,8 +110,7 @@ Bytes lqip_of(Pixels small, const RenderTask& task) {
             continue;
         }
         tried = size;
-        const VImage image =
-            to_memory(resize(small.image(), small.width(), small.height(), size), task.cancellation);
+        const VImage image = resize(small.image(), size, task.cancellation);
         Bytes best;
         for (const int quality : lqip_qualities) {
             options.quality = quality;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <new>
 #include <numbers>
 
@@ -21,12 +22,32 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr int fraction_bits = 6;
 constexpr int lines_at_once = 16;  // result lines that are narrowed together
+// A sample times alpha becomes 255 / 65025 of that with its fraction, as a share of 2^16 rounded up: what is
+// opaque stays as it is.
+constexpr std::uint16_t weighing = 16449;
+constexpr float full = 255 << fraction_bits;
+
+// A line's last samples, followed by as many zeros as fill a vector.
+template <class D>
+HWY_INLINE hn::Vec<D> LoadLast(D d, const std::uint8_t* from, std::size_t count) {
+    alignas(64) std::uint8_t last[64] = {};
+    std::memcpy(last, from, count);
+    return hn::Load(d, last);
+}
 
 void Widen(const std::uint8_t* HWY_RESTRICT from, std::size_t count, std::int16_t* HWY_RESTRICT to) {
     const hn::ScalableTag<std::int16_t> d16;
     const hn::Rebind<std::uint8_t, decltype(d16)> d8;
-    for (std::size_t x = 0; x < count; x += hn::Lanes(d16)) {
-        hn::Store(hn::ShiftLeft<fraction_bits>(hn::PromoteTo(d16, hn::LoadU(d8, from + x))), d16, to + x);
+    const auto widened = [&](auto samples) {
+        return hn::ShiftLeft<fraction_bits>(hn::PromoteTo(d16, samples));
+    };
+    const std::size_t lanes = hn::Lanes(d16);
+    std::size_t x = 0;
+    for (; x + lanes <= count; x += lanes) {
+        hn::Store(widened(hn::LoadU(d8, from + x)), d16, to + x);
+    }
+    if (x < count) {
+        hn::Store(widened(LoadLast(d8, from + x, count - x)), d16, to + x);
     }
 }
 
@@ -67,17 +88,44 @@ void TurnIn(const std::int16_t* HWY_RESTRICT strip, std::size_t stride, std::siz
     }
 }
 
-void Narrow(const std::int16_t* HWY_RESTRICT columns, const Weights& across, int left, int lines,
-            std::uint8_t* const* HWY_RESTRICT to) {
+void Weigh(const std::uint8_t* HWY_RESTRICT from, std::size_t count, int bands,
+           std::int16_t* HWY_RESTRICT to) {
+    const auto step = static_cast<std::size_t>(bands);
+    for (std::size_t x = 0; x < count; x += step) {
+        const unsigned alpha = from[x + step - 1];
+        for (std::size_t b = 0; b < step; ++b) {
+            const unsigned share = b + 1 == step ? 255 : alpha;
+            to[x + b] = static_cast<std::int16_t>((from[x + b] * share * weighing) >> 16U);
+        }
+    }
+}
+
+void Narrow(const std::int16_t* HWY_RESTRICT columns, const Weights& across, const PixelLines& kind, int left,
+            int lines, std::uint8_t* const* HWY_RESTRICT to) {
+    const int bands = kind.bands;
     for (int x = 0; x < across.count(); ++x) {
         const std::int16_t* const from =
-            columns + static_cast<std::size_t>(across.start(x) - left) * lines_at_once;
+            columns + static_cast<std::size_t>((across.start(x) - left) * bands) * lines_at_once;
         for (int i = 0; i < lines; ++i) {
-            int sum = 1 << (fraction_bits - 1);
-            for (int k = 0; k < across.taps(); ++k) {
-                sum += (from[k * lines_at_once + i] * across.of(x)[k] + (1 << 14)) >> 15;
+            int sum[4] = {};
+            for (int b = 0; b < bands; ++b) {
+                for (int k = 0; k < across.taps(); ++k) {
+                    sum[b] += (from[(k * bands + b) * lines_at_once + i] * across.of(x)[k] + (1 << 14)) >> 15;
+                }
             }
-            to[i][x] = static_cast<std::uint8_t>(std::clamp(sum >> fraction_bits, 0, 255));
+            const int alpha = sum[bands - 1];
+            for (int b = 0; b < bands; ++b) {
+                int value = sum[b];
+                if (kind.alpha && b + 1 < bands) {
+                    value =
+                        alpha > 0
+                            ? static_cast<int>(std::clamp(
+                                  static_cast<float>(value) * (full / static_cast<float>(alpha)), 0.0F, full))
+                            : 0;
+                }
+                to[i][x * bands + b] = static_cast<std::uint8_t>(
+                    std::clamp((value + (1 << (fraction_bits - 1))) >> fraction_bits, 0, 255));
+            }
         }
     }
 }
@@ -131,41 +179,116 @@ void TurnIn(const std::int16_t* HWY_RESTRICT strip, std::size_t stride, std::siz
     }
 }
 
+// Pixels of 2 or 4 bands, the last of which weighs the others. Alpha is multiplied by what is opaque, so that
+// it comes out in the same unit.
+void Weigh(const std::uint8_t* HWY_RESTRICT from, std::size_t count, int bands,
+           std::int16_t* HWY_RESTRICT to) {
+    const hn::ScalableTag<std::uint16_t> d16;
+    const hn::Repartition<std::uint8_t, decltype(d16)> bytes;
+    const hn::RebindToSigned<decltype(d16)> d;
+    const hn::Rebind<std::uint8_t, decltype(d16)> d8;
+    // Within 16 bytes: the place of the alpha that belongs to each sample of 16 bits.
+    alignas(16) static constexpr std::uint8_t places[2][16] = {
+        {2, 3, 2, 3, 6, 7, 6, 7, 10, 11, 10, 11, 14, 15, 14, 15},
+        {6, 7, 6, 7, 6, 7, 6, 7, 14, 15, 14, 15, 14, 15, 14, 15}};
+    const auto place = hn::LoadDup128(bytes, places[bands == 4 ? 1 : 0]);
+    const auto last = hn::Set(d16, static_cast<std::uint16_t>(bands - 1));
+    const auto is_alpha = hn::Eq(hn::And(hn::Iota(d16, 0), last), last);
+    const auto opaque = hn::Set(d16, 255);
+    const auto weighed = [&](auto samples) {
+        const auto wide = hn::PromoteTo(d16, samples);
+        const auto alpha = hn::BitCast(d16, hn::TableLookupBytes(hn::BitCast(bytes, wide), place));
+        const auto product = hn::Mul(wide, hn::IfThenElse(is_alpha, opaque, alpha));
+        return hn::BitCast(d, hn::MulHigh(product, hn::Set(d16, weighing)));
+    };
+    const std::size_t lanes = hn::Lanes(d16);
+    std::size_t x = 0;
+    for (; x + lanes <= count; x += lanes) {
+        hn::Store(weighed(hn::LoadU(d8, from + x)), d, to + x);
+    }
+    if (x < count) {
+        hn::Store(weighed(LoadLast(d8, from + x, count - x)), d, to + x);
+    }
+}
+
+// The colours of `pixels` pixels divided by their alpha; `made`: a row of lines_at_once for each band.
+void Unweigh(std::int16_t* HWY_RESTRICT made, int pixels, int bands) {
+    const hn::CappedTag<float, lines_at_once> d;
+    const hn::Rebind<std::int32_t, decltype(d)> d32;
+    const hn::Rebind<std::int16_t, decltype(d)> d16;
+    const auto load = [&](const std::int16_t* from) {
+        return hn::ConvertTo(d, hn::PromoteTo(d32, hn::Load(d16, from)));
+    };
+    const auto most = hn::Set(d, full);
+    for (int pixel = 0; pixel < pixels; ++pixel, made += bands * lines_at_once) {
+        for (std::size_t i = 0; i < lines_at_once; i += hn::Lanes(d)) {
+            const auto alpha = load(made + (bands - 1) * lines_at_once + i);
+            const auto seen = hn::Gt(alpha, hn::Zero(d));
+            const auto factor = hn::IfThenElseZero(seen, hn::Div(most, alpha));
+            for (int b = 0; b + 1 < bands; ++b) {
+                const auto colour = hn::Mul(load(made + b * lines_at_once + i), factor);
+                const auto clamped = hn::Min(hn::Max(colour, hn::Zero(d)), most);
+                hn::Store(hn::DemoteTo(d16, hn::ConvertTo(d32, clamped)), d16, made + b * lines_at_once + i);
+            }
+        }
+    }
+}
+
 // Columns weighted and added, and the result turned back into lines of 8 bits.
-void Narrow(const std::int16_t* HWY_RESTRICT columns, const Weights& across, int left, int lines,
-            std::uint8_t* const* HWY_RESTRICT to) {
+void Narrow(const std::int16_t* HWY_RESTRICT columns, const Weights& across, const PixelLines& kind, int left,
+            int lines, std::uint8_t* const* HWY_RESTRICT to) {
     const hn::CappedTag<std::int16_t, lines_at_once> d;
     const std::size_t lanes = hn::Lanes(d);
     const Eight d8x16;
     const hn::Rebind<std::uint8_t, Eight> d8;
     const int taps = across.taps();
-    alignas(64) std::int16_t made[8 * lines_at_once];
-    for (int x = 0; x < across.count(); x += 8) {
-        const int several = std::min(8, across.count() - x);
+    const int bands = kind.bands;
+    const int samples = across.count() * bands;
+    const std::size_t next = static_cast<std::size_t>(bands) * lines_at_once;
+    const auto half_a_level = hn::Set(d8x16, 1 << (fraction_bits - 1));
+    alignas(64) std::int16_t made[8 * lines_at_once] = {};
+    int pixel = 0;
+    int band = 0;
+    for (int x = 0; x < samples; x += 8) {
+        const int several = std::min(8, samples - x);
         for (int i = 0; i < several; ++i) {
-            const std::int16_t* const weights = across.of(x + i);
+            const std::int16_t* const weights = across.of(pixel);
             const std::int16_t* const from =
-                columns + static_cast<std::size_t>(across.start(x + i) - left) * lines_at_once;
+                columns +
+                static_cast<std::size_t>((across.start(pixel) - left) * bands + band) * lines_at_once;
             for (std::size_t half = 0; half < lines_at_once; half += lanes) {
-                auto sum = hn::Set(d, 1 << (fraction_bits - 1));
+                auto sum = hn::Zero(d);
                 for (int k = 0; k < taps; ++k) {
-                    sum = hn::Add(sum,
-                                  hn::MulFixedPoint15(
-                                      hn::Load(d, from + static_cast<std::size_t>(k) * lines_at_once + half),
-                                      hn::Set(d, weights[k])));
+                    sum = hn::Add(sum, hn::MulFixedPoint15(
+                                           hn::Load(d, from + static_cast<std::size_t>(k) * next + half),
+                                           hn::Set(d, weights[k])));
                 }
-                hn::Store(hn::ShiftRight<fraction_bits>(sum), d,
-                          made + static_cast<std::size_t>(i) * lines_at_once + half);
+                hn::Store(sum, d, made + static_cast<std::size_t>(i) * lines_at_once + half);
             }
+            if (++band == bands) {
+                band = 0;
+                ++pixel;
+            }
+        }
+        if (kind.alpha) {
+            Unweigh(made, several / bands, bands);
         }
         for (int half = 0; half < lines_at_once && half < lines; half += 8) {
             hn::Vec<Eight> v[8];
             for (int i = 0; i < 8; ++i) {
-                v[i] = hn::Load(d8x16, made + i * lines_at_once + half);
+                v[i] = hn::ShiftRight<fraction_bits>(
+                    hn::Add(hn::Load(d8x16, made + i * lines_at_once + half), half_a_level));
             }
             Turn8(d8x16, v);
             for (int i = 0; i < 8 && half + i < lines; ++i) {
-                hn::StoreU(hn::DemoteTo(d8, v[i]), d8, to[half + i] + x);
+                std::uint8_t* const row = to[half + i] + x;
+                if (several == 8) {
+                    hn::StoreU(hn::DemoteTo(d8, v[i]), d8, row);
+                } else {
+                    std::uint8_t last[8];
+                    hn::StoreU(hn::DemoteTo(d8, v[i]), d8, last);
+                    std::copy_n(last, several, row);
+                }
             }
         }
     }
@@ -181,6 +304,7 @@ HWY_AFTER_NAMESPACE();
 namespace media {
 
 HWY_EXPORT(Widen);
+HWY_EXPORT(Weigh);
 HWY_EXPORT(Blend);
 HWY_EXPORT(TurnIn);
 HWY_EXPORT(Narrow);
@@ -257,11 +381,11 @@ Weights::Weights(const AxisMap& map) {
     }
 }
 
-PlaneResizer::PlaneResizer(const AxisMap& across, const AxisMap& down)
-    : across_(across), down_(down), line_(down.first), out_({across.count, down.count}) {
+LineResizer::LineResizer(const AxisMap& across, const AxisMap& down, const PixelLines& lines)
+    : across_(across), down_(down), lines_(lines), line_(down.first) {
     left_ = across_.start(0);
-    width_ = across_.end(across_.count() - 1) - left_;
-    stride_ = whole_vectors(width_);
+    samples_ = (across_.end(across_.count() - 1) - left_) * lines_.bands;
+    stride_ = whole_vectors(samples_);
     const auto taps = static_cast<std::size_t>(down_.taps());
     ring_ = zeroed(stride_ * taps);
     used_.resize(taps);
@@ -269,15 +393,20 @@ PlaneResizer::PlaneResizer(const AxisMap& across, const AxisMap& down)
     columns_ = zeroed(stride_ * lines_at_once);
 }
 
-void PlaneResizer::push(const std::uint8_t* line) {
+void LineResizer::push(const std::uint8_t* line) {
     if (!wants_more()) {
         return;
     }
     const int taps = down_.taps();
     if (line_ >= down_.start(next_)) {
-        HWY_DYNAMIC_DISPATCH(Widen)
-        (line + left_, static_cast<std::size_t>(width_),
-         ring_.get() + static_cast<std::size_t>(line_ % taps) * stride_);
+        std::int16_t* const to = ring_.get() + static_cast<std::size_t>(line_ % taps) * stride_;
+        const std::uint8_t* const from = line + static_cast<std::size_t>(left_ * lines_.bands);
+        const auto count = static_cast<std::size_t>(samples_);
+        if (lines_.alpha) {
+            HWY_DYNAMIC_DISPATCH(Weigh)(from, count, lines_.bands, to);
+        } else {
+            HWY_DYNAMIC_DISPATCH(Widen)(from, count, to);
+        }
     }
     ++line_;
     while (wants_more() && line_ >= down_.end(next_)) {
@@ -297,16 +426,21 @@ void PlaneResizer::push(const std::uint8_t* line) {
     }
 }
 
-void PlaneResizer::flush(int lines) {
+void LineResizer::flush(int lines) {
     std::array<std::uint8_t*, lines_at_once> to{};
     for (int i = 0; i < lines; ++i) {
-        to[static_cast<std::size_t>(i)] = out_.row(next_ - lines + i);
+        to[static_cast<std::size_t>(i)] =
+            lines_.first + static_cast<std::size_t>(next_ - lines + i) * lines_.stride;
     }
     HWY_DYNAMIC_DISPATCH(TurnIn)
     (strip_.get(), stride_, stride_, columns_.get());
     HWY_DYNAMIC_DISPATCH(Narrow)
-    (columns_.get(), across_, left_, lines, to.data());
+    (columns_.get(), across_, lines_, left_, lines, to.data());
 }
+
+PlaneResizer::PlaneResizer(const AxisMap& across, const AxisMap& down)
+    : out_({across.count, down.count}),
+      lines_(across, down, {.first = out_.row(0), .stride = out_.stride(), .bands = 1, .alpha = false}) {}
 
 }  // namespace media
 

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <hwy/aligned_allocator.h>
+#include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "core/picture/planes.h"
@@ -40,28 +42,36 @@ class Weights {
     std::vector<std::int16_t> weights_;
 };
 
-/// Takes the lines of a source from top to bottom and makes a smaller plane of them. Holds as many lines as a
-/// result line is made of, and no more.
-class PlaneResizer {
-  public:
-    PlaneResizer(const AxisMap& across, const AxisMap& down);
+/// Where the lines of a result lie, and what their pixels are.
+struct PixelLines {
+    std::uint8_t* first = nullptr;
+    std::size_t stride = 0;  ///< in bytes; nothing is written behind a line's end
+    int bands = 1;           ///< samples of a pixel, side by side: 1-4
+    bool alpha = false;      ///< the last of 2 or 4 is one, which weighs the others while they are mixed
+};
 
-    /// The next line, from `across.first`... of the source. The first call is line `down.first`.
+/// Takes the lines of a source from top to bottom and makes a smaller picture of them. Holds as many lines as
+/// a result line is made of, and no more.
+class LineResizer {
+  public:
+    /// What `lines` points to outlives this.
+    LineResizer(const AxisMap& across, const AxisMap& down, const PixelLines& lines);
+
+    /// The next line of the source. The first call is line `down.first`. Nothing is read behind the pixel
+    /// `across.last`.
     void push(const std::uint8_t* line);
 
-    /// Whether lines are still wanted.
+    /// Whether lines are still wanted. Once none is, the result is whole.
     bool wants_more() const noexcept { return next_ < down_.count(); }
-
-    /// The result, once nothing more is wanted.
-    Plane take() && { return std::move(out_); }
 
   private:
     void flush(int lines);
 
     Weights across_;
     Weights down_;
-    int left_ = 0;  // source samples that any result needs: [left_, left_ + width_)
-    int width_ = 0;
+    PixelLines lines_;
+    int left_ = 0;                                       // the first source pixel that any result needs
+    int samples_ = 0;                                    // from there to the last one
     int line_ = 0;                                       // of the source, the next to come
     int next_ = 0;                                       // of the result
     std::size_t stride_ = 0;                             // of a line in the ring, in samples
@@ -70,7 +80,22 @@ class PlaneResizer {
     hwy::AlignedFreeUniquePtr<std::int16_t[]> strip_;    // result lines that are done downwards only
     hwy::AlignedFreeUniquePtr<std::int16_t[]> columns_;  // the same, turned
     int strip_lines_ = 0;
+};
+
+/// The same with a plane as its result.
+class PlaneResizer {
+  public:
+    PlaneResizer(const AxisMap& across, const AxisMap& down);
+
+    void push(const std::uint8_t* line) { lines_.push(line); }
+    bool wants_more() const noexcept { return lines_.wants_more(); }
+
+    /// The result, once nothing more is wanted.
+    Plane take() && { return std::move(out_); }
+
+  private:
     Plane out_;
+    LineResizer lines_;
 };
 
 }  // namespace media

@@ -20,6 +20,33 @@ struct Unref {
 // Lines skipped at a time.
 constexpr int skipped_lines = 16;
 
+template <class Use>
+void read_strips(const VImage& image, const Cancellation& cancellation, int strip_lines, Use&& use) {
+    VipsImage* const in = image.get_image();
+    check(cancellation);
+    if (vips_image_pio_input(in) != 0) {
+        throw VError();
+    }
+    // A region may be used by the thread that made it only: no pool of threads, no hand-over.
+    const std::unique_ptr<VipsRegion, Unref> region(vips_region_new(in));
+    if (!region) {
+        throw VError();
+    }
+    for (int top = 0; top < in->Ysize; top += strip_lines) {
+        check(cancellation);
+        const VipsRect strip{0, top, in->Xsize, std::min(strip_lines, in->Ysize - top)};
+        if (vips_region_prepare(region.get(), &strip) != 0) {
+            check(cancellation);
+            throw VError();
+        }
+        for (int y = top; y < top + strip.height; ++y) {
+            if (!use(y, VIPS_REGION_ADDR(region.get(), 0, y))) {
+                return;
+            }
+        }
+    }
+}
+
 }  // namespace
 
 VImage to_memory(const VImage& image, const Cancellation& cancellation, int strip_lines) {
@@ -45,27 +72,15 @@ VImage to_memory(const VImage& image, const Cancellation& cancellation, int stri
 
 void each_line(const VImage& image, const Cancellation& cancellation, int strip_lines,
                const std::function<void(int y, const std::uint8_t* line)>& use) {
-    VipsImage* const in = image.get_image();
-    check(cancellation);
-    if (vips_image_pio_input(in) != 0) {
-        throw VError();
-    }
-    // A region may be used by the thread that made it only: no pool of threads, no hand-over.
-    const std::unique_ptr<VipsRegion, Unref> region(vips_region_new(in));
-    if (!region) {
-        throw VError();
-    }
-    for (int top = 0; top < in->Ysize; top += strip_lines) {
-        check(cancellation);
-        const VipsRect strip{0, top, in->Xsize, std::min(strip_lines, in->Ysize - top)};
-        if (vips_region_prepare(region.get(), &strip) != 0) {
-            check(cancellation);
-            throw VError();
-        }
-        for (int y = top; y < top + strip.height; ++y) {
-            use(y, VIPS_REGION_ADDR(region.get(), 0, y));
-        }
-    }
+    read_strips(image, cancellation, strip_lines, [&use](int y, const std::uint8_t* line) {
+        use(y, line);
+        return true;
+    });
+}
+
+void while_lines(const VImage& image, const Cancellation& cancellation,
+                 const std::function<bool(int y, const std::uint8_t* line)>& use) {
+    read_strips(image, cancellation, usual_strip_lines, use);
 }
 
 void skip_lines(const VImage& image, int from, int to, const Cancellation& cancellation) {

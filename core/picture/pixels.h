@@ -10,15 +10,22 @@
 
 namespace media {
 
+constexpr int usual_strip_lines = 16;
+
 /// Computes an image into memory, with its metadata, in the calling thread. Looks at the cancellation before
 /// every strip of lines; throws Failure when told to stop, VError when the pixels cannot be had. The default
 /// is few enough lines to be stopped soon and to keep those between two stages in the processor's cache;
 /// filters that look far around ask for more, not to compute what overlaps too often.
-vips::VImage to_memory(const vips::VImage& image, const Cancellation& cancellation, int strip_lines = 16);
+vips::VImage to_memory(const vips::VImage& image, const Cancellation& cancellation,
+                       int strip_lines = usual_strip_lines);
 
 /// Computes an image line by line, from top to bottom, without keeping it; otherwise as to_memory.
 void each_line(const vips::VImage& image, const Cancellation& cancellation, int strip_lines,
                const std::function<void(int y, const std::uint8_t* line)>& use);
+
+/// The same for as long as `use` returns true, in strips of the default.
+void while_lines(const vips::VImage& image, const Cancellation& cancellation,
+                 const std::function<bool(int y, const std::uint8_t* line)>& use);
 
 /// Reads lines `from` to `to` of an image that gives its lines once and in order, a few at a time: libvips
 /// would keep all that it skips in memory.

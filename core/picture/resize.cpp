@@ -4,6 +4,8 @@
 #include <cmath>
 #include <vector>
 
+#include "core/picture/pixels.h"
+
 namespace media {
 
 using vips::VImage;
@@ -103,7 +105,63 @@ VImage premultiplied(const VImage& image, Filter&& filter) {
         .copy(VImage::option()->set("interpretation", image.interpretation()));
 }
 
+VImage part(const VImage& image, const Box& box) {
+    return box == Box{0, 0, image.width(), image.height()}
+               ? image
+               : image.extract_area(box.x, box.y, box.width, box.height);
+}
+
+// Beyond it, weights of 16 bits are too coarse.
+constexpr double widest_step = 32;
+
+bool suits_own_filter(const VImage& image, double across, double down) {
+    const VipsInterpretation space = image.interpretation();
+    return image.format() == VIPS_FORMAT_UCHAR && across >= 1 && down >= 1 && across <= widest_step &&
+           down <= widest_step &&
+           ((space == VIPS_INTERPRETATION_B_W && image.bands() <= 2) ||
+            (space == VIPS_INTERPRETATION_sRGB && (image.bands() == 3 || image.bands() == 4)));
+}
+
+// An image in memory, with the metadata of `like`.
+VImage blank_like(const VImage& like, Size size) {
+    VipsImage* const memory = vips_image_new_memory();
+    if (memory == nullptr) {
+        throw vips::VError();
+    }
+    VImage result(memory);
+    if (vips_image_pipelinev(memory, VIPS_DEMAND_STYLE_THINSTRIP, like.get_image(), nullptr) != 0) {
+        throw vips::VError();
+    }
+    memory->Xsize = size.width;
+    memory->Ysize = size.height;
+    if (vips_image_write_prepare(memory) != 0) {
+        throw vips::VError();
+    }
+    memory->progress_signal = nullptr;
+    return result;
+}
+
+VImage filtered(const VImage& image, const Resizing& what, const Cancellation& cancellation) {
+    VImage result = blank_like(image, {what.cut.width, what.cut.height});
+    LineResizer resizer(map_of(image.width(), what.width, what.target.width, what.cut.x, what.cut.width),
+                        map_of(image.height(), what.height, what.target.height, what.cut.y, what.cut.height),
+                        {.first = VIPS_IMAGE_ADDR(result.get_image(), 0, 0),
+                         .stride = VIPS_IMAGE_SIZEOF_LINE(result.get_image()),
+                         .bands = image.bands(),
+                         .alpha = image.has_alpha()});
+    while_lines(image, cancellation, [&](int /*y*/, const std::uint8_t* line) {
+        resizer.push(line);
+        return resizer.wants_more();
+    });
+    return result;
+}
+
 }  // namespace
+
+AxisMap map_of(int pixels, double extent, int target, int cut, int count) {
+    const double step = extent / target;
+    return {.origin = cut * step, .step = step, .first = 0, .last = pixels, .count = count};
+}
 
 int shrink_on_load(Size stored, const Box& box, Size target, double loss) {
     const double factor = std::min(static_cast<double>(box.width) / target.width,
@@ -122,16 +180,30 @@ int shrink_on_load(Size stored, const Box& box, Size target, double loss) {
     return 1;
 }
 
-VImage resize(VImage image, double width, double height, Size target) {
-    if (width == target.width && height == target.height && image.width() == target.width &&
+VImage resize(const VImage& image, const Resizing& what, const Cancellation& cancellation) {
+    const Size target = what.target;
+    if (what.width == target.width && what.height == target.height && image.width() == target.width &&
         image.height() == target.height) {
-        return image;
+        return to_memory(part(image, what.cut), cancellation);
     }
-    if (!image.has_alpha()) {
-        return resize_plain(image, width, height, target);
+    if (what.filters == Filters::own &&
+        suits_own_filter(image, what.width / target.width, what.height / target.height)) {
+        return filtered(image, what, cancellation);
     }
-    return premultiplied(
-        image, [&](const VImage& weighted) { return resize_plain(weighted, width, height, target); });
+    const auto plainly = [&what](const VImage& in) {
+        return resize_plain(in, what.width, what.height, what.target);
+    };
+    return to_memory(part(image.has_alpha() ? premultiplied(image, plainly) : plainly(image), what.cut),
+                     cancellation);
+}
+
+VImage resize(const VImage& image, Size target, const Cancellation& cancellation) {
+    return resize(image,
+                  {.width = static_cast<double>(image.width()),
+                   .height = static_cast<double>(image.height()),
+                   .target = target,
+                   .cut = {0, 0, target.width, target.height}},
+                  cancellation);
 }
 
 VImage box_shrunk(const VImage& image, int factor) {

@@ -1,8 +1,11 @@
 // Resampling, to the pixel.
 #pragma once
 
+#include <cstdint>
 #include <vips/vips8>
 
+#include "core/base/cancellation.h"
+#include "core/picture/lanczos.h"
 #include "core/rendition/geometry.h"
 
 namespace media {
@@ -13,9 +16,27 @@ namespace media {
 /// the share of the box that they may be.
 int shrink_on_load(Size stored, const Box& box, Size target, double loss = 1);
 
-/// Resizes all of `image` to `target`. `width` and `height` say how much of the original the image stands
-/// for in its own pixels: with 1001 pixels shrunk by 8 on load, 125 pixels stand for 125.125.
-vips::VImage resize(vips::VImage image, double width, double height, Size target);
+/// Whose filters to use: those of lanczos.h wherever they can, or libvips' alone, for those who compare them.
+enum class Filters : std::uint8_t { own, libvips };
+
+struct Resizing {
+    double width, height;  ///< how much of the original the image stands for, in its own pixels: with 1001
+                           ///< pixels shrunk by 8 on load, 125 pixels stand for 125.125
+    Size target;           ///< what all of it becomes
+    Box cut;               ///< what of that is wanted
+    Filters filters = Filters::own;
+};
+
+/// Resizes an image, which is read once, from top to bottom. What comes back lies in memory and has the
+/// metadata of `image`. Throws Failure when told to stop, VError where `image` cannot be read.
+vips::VImage resize(const vips::VImage& image, const Resizing& what, const Cancellation& cancellation);
+
+/// All of it.
+vips::VImage resize(const vips::VImage& image, Size target, const Cancellation& cancellation);
+
+/// One axis of such a resizing: `pixels` that stand for `extent` pixels become `target`, of which `count`
+/// from `cut` on are wanted.
+AxisMap map_of(int pixels, double extent, int target, int cut, int count);
 
 /// Means of squares of `factor` x `factor` pixels, weighted by alpha; those at the right and lower edge may
 /// be of fewer.

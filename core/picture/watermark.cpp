@@ -40,8 +40,7 @@ class PictureWatermark final : public Watermark {
             return kept;
         }
         // Two threads may do the same once, none waits for another.
-        auto pixels = std::make_shared<Pixels>(
-            to_memory(resize(picture_.image(), picture_.width(), picture_.height(), size), never()));
+        auto pixels = std::make_shared<Pixels>(resize(picture_.image(), size, never()));
         for (int y = 0; y < size.height && opacity_ < 1; ++y) {
             std::uint8_t* const row = pixels->row(y);
             for (int x = 0; x < size.width; ++x) {
