@@ -6,6 +6,8 @@
 
 #include "core/picture/failure.h"
 #include "core/picture/fit.h"
+#include "core/picture/pixels.h"
+#include "core/picture/png_writer.h"
 #include "core/picture/stop_guard.h"
 #include "core/picture/webp.h"
 #include "core/rendition/cost.h"
@@ -88,6 +90,10 @@ VOption* arguments_of(const EncodeOptions& options, int quality) {
 Bytes encode_once(const VImage& image, const EncodeOptions& options, int quality,
                   const Cancellation& cancellation) {
     check(cancellation);
+    if (options.format == Format::png && !options.metadata &&
+        suits_write_png({image.width(), image.height()}, image.bands())) {
+        return write_png(Pixels(to_memory(image, cancellation)), cancellation);
+    }
     const StopGuard guard(image, cancellation);
     VipsBlob* blob = nullptr;
     try {

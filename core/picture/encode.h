@@ -29,7 +29,7 @@ void admit(const EncodeOptions& options, int width, int height, int pages, const
 /// Failure 422 when nothing fits.
 Bytes encode_to_fit(const EncodeOptions& options, const std::function<Bytes(int quality)>& write);
 
-/// Encodes so that it fits. Throws Failure: 422, 503, 504.
+/// Encodes so that it fits. `image` is of 8 bits, gray or sRGB. Throws Failure: 422, 503, 504.
 Bytes encode(const vips::VImage& image, const EncodeOptions& options, const Cancellation& cancellation);
 
 }  // namespace media

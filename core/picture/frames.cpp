@@ -13,6 +13,7 @@
 #include "core/picture/finish.h"
 #include "core/picture/overlay.h"
 #include "core/picture/plane_colour.h"
+#include "core/picture/png_reader.h"
 #include "core/picture/resize.h"
 #include "core/picture/trim.h"
 
@@ -90,6 +91,9 @@ class Maker {
             if (const auto planes = planes_of(task_, source_, layout_, false)) {
                 return {finished(cut_out(pixels_of(*planes).image())), Route::direct};
             }
+            if (const auto small = resized_png()) {
+                return {finished(upright(*small)), Route::direct};
+            }
         }
         if (task_.route == Route::direct) {
             fail(500, "the rendition cannot be made of planes");
@@ -100,7 +104,7 @@ class Maker {
         const Loaded loaded = load();
         Pixels result;
         for (int page = 0; page < pages_; ++page) {
-            Pixels frame = finished(resized(loaded, page));
+            Pixels frame = finished(upright(resized(loaded, page)));
             if (pages_ == 1) {
                 return {frame};
             }
@@ -251,20 +255,49 @@ class Maker {
         return part(loaded.image, box);
     }
 
-    // One page, resized, in 8 bits, upright, cut, in memory.
-    VImage resized(const Loaded& loaded, int page) {
+    // What becomes of a box of the stored picture, which stands for so much of it.
+    Resizing resizing(double width, double height) const {
         const Size target = stored_target();
         const Geometry& geometry = layout_.geometry;
-        const Box cut = geometry.cut_by_content ? Box{0, 0, target.width, target.height}
-                                                : before(layout_.turn, geometry.cut, target);
-        const VImage small =
-            resize(colour_.prepare(page_of(loaded, page)),
-                   {.width = loaded.width,
-                    .height = loaded.height,
-                    .target = target,
-                    .cut = cut,
-                    .filters = task_.route == Route::libvips ? Filters::libvips : Filters::own},
-                   task_.cancellation);
+        return {.width = width,
+                .height = height,
+                .target = target,
+                .cut = geometry.cut_by_content ? Box{0, 0, target.width, target.height}
+                                               : before(layout_.turn, geometry.cut, target),
+                .filters = task_.route == Route::libvips ? Filters::libvips : Filters::own};
+    }
+
+    // One page, resized, as it is stored.
+    VImage resized(const Loaded& loaded, int page) const {
+        return resize(colour_.prepare(page_of(loaded, page)), resizing(loaded.width, loaded.height),
+                      task_.cancellation);
+    }
+
+    // The same of a PNG that libvips is not needed for.
+    std::optional<VImage> resized_png() const {
+        if (source_.format() != Format::png || task_.route == Route::libvips || task_.rendition.trim) {
+            return std::nullopt;
+        }
+        const VImage& header = source_.header();
+        const Box box = stored_box();
+        const Resizing what = resizing(box.width, box.height);
+        PngReader reader(task_.original);
+        if (!LineResize::suits(header, what) || !reader.open() || reader.bands() != header.bands() ||
+            reader.size() != source_.size()) {
+            return std::nullopt;
+        }
+        LineResize small(header, size_of(box), what);
+        int y = 0;
+        const bool sound = reader.read(
+            [&](const std::uint8_t* line) {
+                return y++ < box.y || small.take(line + static_cast<std::ptrdiff_t>(box.x) * reader.bands());
+            },
+            task_.cancellation);
+        return sound ? std::optional(small.result()) : std::nullopt;
+    }
+
+    // In 8 bits, upright, cut, in memory.
+    VImage upright(const VImage& small) {
         VImage image = colour_.finish(small);
         if (image.get_image() != small.get_image()) {
             image = to_memory(image, task_.cancellation);

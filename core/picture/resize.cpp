@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #include "core/picture/pixels.h"
@@ -114,14 +115,6 @@ VImage part(const VImage& image, const Box& box) {
 // Beyond it, weights of 16 bits are too coarse.
 constexpr double widest_step = 32;
 
-bool suits_own_filter(const VImage& image, double across, double down) {
-    const VipsInterpretation space = image.interpretation();
-    return image.format() == VIPS_FORMAT_UCHAR && across >= 1 && down >= 1 && across <= widest_step &&
-           down <= widest_step &&
-           ((space == VIPS_INTERPRETATION_B_W && image.bands() <= 2) ||
-            (space == VIPS_INTERPRETATION_sRGB && (image.bands() == 3 || image.bands() == 4)));
-}
-
 // An image in memory, with the metadata of `like`.
 VImage blank_like(const VImage& like, Size size) {
     VipsImage* const memory = vips_image_new_memory();
@@ -141,19 +134,8 @@ VImage blank_like(const VImage& like, Size size) {
     return result;
 }
 
-VImage filtered(const VImage& image, const Resizing& what, const Cancellation& cancellation) {
-    VImage result = blank_like(image, {what.cut.width, what.cut.height});
-    LineResizer resizer(map_of(image.width(), what.width, what.target.width, what.cut.x, what.cut.width),
-                        map_of(image.height(), what.height, what.target.height, what.cut.y, what.cut.height),
-                        {.first = VIPS_IMAGE_ADDR(result.get_image(), 0, 0),
-                         .stride = VIPS_IMAGE_SIZEOF_LINE(result.get_image()),
-                         .bands = image.bands(),
-                         .alpha = image.has_alpha()});
-    while_lines(image, cancellation, [&](int /*y*/, const std::uint8_t* line) {
-        resizer.push(line);
-        return resizer.wants_more();
-    });
-    return result;
+bool changes_nothing(const Resizing& what, Size size) {
+    return what.width == what.target.width && what.height == what.target.height && size == what.target;
 }
 
 }  // namespace
@@ -180,15 +162,53 @@ int shrink_on_load(Size stored, const Box& box, Size target, double loss) {
     return 1;
 }
 
+bool LineResize::suits(const VImage& like, const Resizing& what) {
+    const VipsInterpretation space = like.interpretation();
+    const double across = what.width / what.target.width;
+    const double down = what.height / what.target.height;
+    return what.filters == Filters::own && like.format() == VIPS_FORMAT_UCHAR && across >= 1 && down >= 1 &&
+           across <= widest_step && down <= widest_step &&
+           ((space == VIPS_INTERPRETATION_B_W && like.bands() <= 2) ||
+            (space == VIPS_INTERPRETATION_sRGB && (like.bands() == 3 || like.bands() == 4)));
+}
+
+LineResize::LineResize(const VImage& like, Size size, const Resizing& what)
+    : result_(blank_like(like, {what.cut.width, what.cut.height})), cut_(what.cut) {
+    const PixelLines lines{.first = VIPS_IMAGE_ADDR(result_.get_image(), 0, 0),
+                           .stride = VIPS_IMAGE_SIZEOF_LINE(result_.get_image()),
+                           .bands = like.bands(),
+                           .alpha = like.has_alpha()};
+    if (!changes_nothing(what, size)) {
+        resizer_.emplace(map_of(size.width, what.width, what.target.width, cut_.x, cut_.width),
+                         map_of(size.height, what.height, what.target.height, cut_.y, cut_.height), lines);
+    }
+}
+
+bool LineResize::take(const std::uint8_t* line) {
+    if (resizer_) {
+        resizer_->push(line);
+        return resizer_->wants_more();
+    }
+    const int y = taken_++ - cut_.y;
+    if (y >= 0 && y < cut_.height) {
+        VipsImage* const image = result_.get_image();
+        std::memcpy(VIPS_IMAGE_ADDR(image, 0, y),
+                    line + static_cast<std::size_t>(cut_.x) * VIPS_IMAGE_SIZEOF_PEL(image),
+                    VIPS_IMAGE_SIZEOF_LINE(image));
+    }
+    return y + 1 < cut_.height;
+}
+
 VImage resize(const VImage& image, const Resizing& what, const Cancellation& cancellation) {
-    const Size target = what.target;
-    if (what.width == target.width && what.height == target.height && image.width() == target.width &&
-        image.height() == target.height) {
+    const Size size{image.width(), image.height()};
+    if (changes_nothing(what, size)) {
         return to_memory(part(image, what.cut), cancellation);
     }
-    if (what.filters == Filters::own &&
-        suits_own_filter(image, what.width / target.width, what.height / target.height)) {
-        return filtered(image, what, cancellation);
+    if (LineResize::suits(image, what)) {
+        LineResize small(image, size, what);
+        while_lines(image, cancellation,
+                    [&small](int /*y*/, const std::uint8_t* line) { return small.take(line); });
+        return small.result();
     }
     const auto plainly = [&what](const VImage& in) {
         return resize_plain(in, what.width, what.height, what.target);

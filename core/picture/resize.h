@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vips/vips8>
 
 #include "core/base/cancellation.h"
@@ -30,6 +31,29 @@ struct Resizing {
 /// Resizes an image, which is read once, from top to bottom. What comes back lies in memory and has the
 /// metadata of `image`. Throws Failure when told to stop, VError where `image` cannot be read.
 vips::VImage resize(const vips::VImage& image, const Resizing& what, const Cancellation& cancellation);
+
+/// The same, of lines that come one by one.
+class LineResize {
+  public:
+    /// Whether the filters of lanczos.h can do this to pictures like `like`: 8 bits, gray or sRGB, with alpha
+    /// or without, and nothing is enlarged.
+    static bool suits(const vips::VImage& like, const Resizing& what);
+
+    /// Of a picture of size `size` in the bands of `like`, the metadata of which the result takes over.
+    LineResize(const vips::VImage& like, Size size, const Resizing& what);
+
+    /// The next line; nothing is read behind its end. Whether more are wanted.
+    bool take(const std::uint8_t* line);
+
+    /// Once nothing more is wanted.
+    const vips::VImage& result() const { return result_; }
+
+  private:
+    vips::VImage result_;
+    Box cut_;
+    std::optional<LineResizer> resizer_;
+    int taken_ = 0;
+};
 
 /// All of it.
 vips::VImage resize(const vips::VImage& image, Size target, const Cancellation& cancellation);
