@@ -65,6 +65,13 @@ FILES = {
     "/usr/share/nginx/src": "nginx-dev",
     "/usr/include/hiredis/hiredis.h": "libhiredis-dev",
     "/usr/include/openssl/ssl.h": "libssl-dev",
+    "/usr/include/avif/avif.h": "libavif-dev",
+    "/usr/include/hwy/highway.h": "libhwy-dev",
+    "/usr/include/isa-l.h": "libisal-dev",
+    "/usr/include/jansson.h": "libjansson-dev",
+    "/usr/include/jpeglib.h": "libjpeg-dev",
+    "/usr/include/libdeflate.h": "libdeflate-dev",
+    "/usr/include/webp/encode.h": "libwebp-dev",
     "/etc/ssl/certs/ca-certificates.crt": "ca-certificates",
 }
 
