@@ -16,9 +16,9 @@ namespace hn = hwy::HWY_NAMESPACE;
 using Lanes = hn::CappedTag<std::int16_t, idct_blocks>;
 using Values = hn::Vec<Lanes>;
 
-// x * factor; the factor in units of 2^-15, less 1 where it is above.
-constexpr int part(double factor) {
-    return static_cast<int>((factor > 1 ? factor - 1 : factor) * 32768 + 0.5);
+// A factor in units of 2^-15, less 1 where it is above.
+constexpr std::int16_t part(double factor) {
+    return static_cast<std::int16_t>((static_cast<int>((factor > 1 ? factor - 1 : factor) * 65536) + 1) / 2);
 }
 
 // sqrt(2) cos(k pi / 16)
@@ -27,7 +27,7 @@ constexpr double c1 = 1.38703984532214746, c2 = 1.30656296487637653, c3 = 1.1758
 
 HWY_INLINE Values Times(Values x, double factor) {
     const Lanes d;
-    const auto product = hn::MulFixedPoint15(x, hn::Set(d, static_cast<std::int16_t>(part(factor))));
+    const auto product = hn::MulFixedPoint15(x, hn::Set(d, part(factor)));
     return factor > 1 ? hn::SaturatedAdd(x, product) : product;
 }
 

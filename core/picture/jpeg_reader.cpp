@@ -261,7 +261,7 @@ bool JpegReader::skim(const Sink& sink, const std::function<bool()>& enough) {
             return true;
         }
     }
-    return true;
+    return s.skim->ends();
 }
 
 void JpegReader::decode(const Sink& sink, const std::function<bool()>& enough) {

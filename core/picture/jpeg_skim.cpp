@@ -284,7 +284,12 @@ bool JpegSkim::next_band() {
         }
         transform(first);
     }
-    return --bands_left_ > 0 || ends_with(end_of_image);
+    --bands_left_;
+    return bits_.left(bytes_.end()) >= 0;
+}
+
+bool JpegSkim::ends() {
+    return ends_with(end_of_image);
 }
 
 }  // namespace media

@@ -29,9 +29,12 @@ class JpegSkim {
     static std::unique_ptr<JpegSkim> of(const jpeg_decompress_struct& codec, const std::array<int, 3>& sizes,
                                         ByteView scan);
 
-    /// Decodes the next row of MCUs; the last one only if the picture ends behind it. False where something
-    /// is not in order: then nothing of all that came may be used.
+    /// Decodes the next row of MCUs. False where something is not in order: then nothing of all that came may
+    /// be used.
     [[nodiscard]] bool next_band();
+
+    /// Whether the picture ends behind its last row of MCUs. False as above.
+    [[nodiscard]] bool ends();
 
     /// Rows of MCUs that are still to come.
     std::size_t bands_left() const noexcept { return bands_left_; }

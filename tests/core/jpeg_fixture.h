@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <limits>
 #include <numbers>
 #include <optional>
 #include <random>
@@ -104,8 +105,10 @@ struct Outcome {
     std::vector<std::vector<std::uint8_t>> planes;
 };
 
+/// `lines` of the first plane are enough.
 inline Outcome outcome_of(ByteView file, JpegReader::By by, int shrink, bool halved = false,
-                          FailOn fail_on = FailOn::truncated) {
+                          FailOn fail_on = FailOn::truncated,
+                          std::size_t lines = std::numeric_limits<std::size_t>::max()) {
     const Cancellation cancellation(Cancellation::Clock::now() + std::chrono::minutes(10));
     Outcome outcome;
     JpegReader reader(file, fail_on, cancellation, by);
@@ -130,7 +133,10 @@ inline Outcome outcome_of(ByteView file, JpegReader::By by, int shrink, bool hal
                 const auto i = static_cast<std::size_t>(component);
                 outcome.planes[i].insert(outcome.planes[i].end(), line, line + outcome.components[i].width);
             },
-            [] { return false; }));
+            [&] {
+                const auto width = static_cast<std::size_t>(outcome.components[0].width);
+                return outcome.planes[0].size() / width >= lines;
+            }));
     } catch (const Failure& failure) {
         outcome.error = failure.error;
     }

@@ -324,6 +324,31 @@ TEST(JpegReader, CutAnywhereItIsAsByLibjpeg) {
     }
 }
 
+// What is behind the last line that is wanted is nobody's business; what is before it has to be there.
+TEST(JpegReader, CutBehindWhatIsWantedItIsWhole) {
+    const File file = coded({.width = 33, .height = 50, .restart = 2});
+    for (const int shrink : shrinks) {
+        const std::size_t lines = 32 / static_cast<std::size_t>(shrink);  // two of four rows of MCUs
+        const Outcome whole =
+            outcome_of({file.data(), file.size()}, By::any, shrink, false, FailOn::truncated, lines);
+        ASSERT_EQ(whole.planes[0].size(), lines * static_cast<std::size_t>(whole.components[0].width));
+        bool refused = false;
+        bool served = false;
+        for (std::size_t size = scan_of(file); size < file.size(); ++size) {
+            const Outcome cut =
+                outcome_of({file.data(), size}, By::any, shrink, false, FailOn::truncated, lines);
+            ASSERT_EQ(cut.error.has_value(), !cut.ended_by_skim) << size;
+            ASSERT_FALSE(served && cut.error) << size;
+            refused = refused || cut.error;
+            served = served || !cut.error;
+            if (!cut.error) {
+                EXPECT_EQ(cut.planes, whole.planes) << size;
+            }
+        }
+        EXPECT_TRUE(refused && served);
+    }
+}
+
 TEST(JpegReader, StopsWhenItHasEnough) {
     File file = coded({.width = 200, .height = 200});
     file.resize(file.size() - 100);  // which nobody gets to see
