@@ -1,8 +1,11 @@
 // How work in a thread learns that nobody wants it any more.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <span>
+#include <vector>
 
 namespace media {
 
@@ -15,12 +18,25 @@ class Cancellation {
     explicit Cancellation(Clock::time_point deadline, const std::atomic<bool>* whole = nullptr) noexcept
         : deadline_(deadline), whole_(whole) {}
 
+    /// Of work for several, at least one: it goes on for as long as any of them has a use for it. They must
+    /// outlive us.
+    explicit Cancellation(std::span<const Cancellation* const> several)
+        : deadline_((*std::max_element(several.begin(), several.end(),
+                                       [](const Cancellation* a, const Cancellation* b) {
+                                           return a->deadline_ < b->deadline_;
+                                       }))
+                        ->deadline_),
+          whole_(nullptr),
+          several_(several.begin(), several.end()) {}
+
     void cancel() noexcept { cancelled_.store(true, std::memory_order_relaxed); }
 
     /// Someone called cancel(): the result is not wanted.
     bool cancelled() const noexcept {
         return cancelled_.load(std::memory_order_relaxed) ||
-               (whole_ != nullptr && whole_->load(std::memory_order_relaxed));
+               (whole_ != nullptr && whole_->load(std::memory_order_relaxed)) ||
+               (!several_.empty() && std::all_of(several_.begin(), several_.end(),
+                                                 [](const Cancellation* one) { return one->should_stop(); }));
     }
     bool expired() const noexcept { return Clock::now() >= deadline_; }
     bool should_stop() const noexcept { return cancelled() || expired(); }
@@ -35,6 +51,7 @@ class Cancellation {
     std::atomic<bool> cancelled_{false};
     Clock::time_point deadline_;
     const std::atomic<bool>* whole_;
+    std::vector<const Cancellation*> several_;
 };
 
 }  // namespace media

@@ -6,15 +6,21 @@
 
 #include "core/picture/encode.h"
 #include "core/picture/frames.h"
+#include "core/picture/plan.h"
+#include "core/picture/plane_reading.h"
 #include "core/picture/planes.h"
 #include "core/picture/render.h"
 #include "core/picture/source.h"
 
 namespace media {
 
-/// The only page of an original: upright, resized and cut, but by content. Nothing where it has to come
-/// through libvips: the original is no such JPEG, has a colour profile, or would be enlarged. `halved`:
-/// colour in half the size. Throws Failure.
+/// What a rendition is made of, if it can be made of planes. Nothing where it has to come through libvips for
+/// what its header says already: the original is no JPEG, has a colour profile, or would be enlarged.
+std::optional<PlaneOrder> order_of(const RenderTask& task, const RenderPlan& plan);
+
+/// The only page of an original: upright, resized and cut, but by content. Taken from `task.decoded` where
+/// they are there. Nothing where it has to come through libvips, as above. `halved`: colour in half the size.
+/// Throws Failure.
 std::optional<Planes> planes_of(const RenderTask& task, const PictureSource& source, const Layout& layout,
                                 bool halved);
 

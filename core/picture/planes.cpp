@@ -16,6 +16,23 @@ Plane::Plane(Size size)
     samples_.reset(new std::uint8_t[stride_ * static_cast<std::size_t>(size.height)]);
 }
 
+Plane Plane::copy() const {
+    if (empty()) {
+        return {};
+    }
+    Plane same(size_);
+    std::copy_n(row(0), stride_ * static_cast<std::size_t>(size_.height), same.row(0));
+    return same;
+}
+
+Planes Planes::copy() const {
+    Planes same;
+    std::transform(plane.begin(), plane.end(), same.plane.begin(), [](const Plane& p) { return p.copy(); });
+    same.count = count;
+    same.halved = halved;
+    return same;
+}
+
 void colour(Planes& planes, bool halved) {
     if (planes.count == 3) {
         return;

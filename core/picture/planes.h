@@ -19,6 +19,8 @@ class Plane {
     /// Not initialised. Sides are at least 1.
     explicit Plane(Size size);
 
+    Plane copy() const;
+
     Size size() const noexcept { return size_; }
     int width() const noexcept { return size_.width; }
     int height() const noexcept { return size_.height; }
@@ -45,6 +47,7 @@ struct Planes {
     bool halved = false;  ///< the planes of colour are
 
     Size size() const noexcept { return plane[0].size(); }
+    Planes copy() const;
 };
 
 /// Colour where there was none: gray planes in the form of coloured ones.

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdint>
-#include <string>
 #include <vips/vips8>
 
 #include "core/picture/choose.h"
@@ -13,8 +11,9 @@
 #include "core/picture/failure.h"
 #include "core/picture/frames.h"
 #include "core/picture/metadata.h"
+#include "core/picture/plan.h"
 #include "core/picture/source.h"
-#include "core/rendition/hints.h"
+#include "core/picture/together.h"
 
 namespace media {
 
@@ -26,32 +25,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-std::uint64_t area(Size size) {
-    return static_cast<std::uint64_t>(size.width) * static_cast<std::uint64_t>(size.height);
-}
-
-void check_animation_size(const Layout& layout, int pages, const RenderSettings& settings) {
-    // Enlarged or padded frames could otherwise need far more memory than their original.
-    const std::uint64_t pixels = area(layout.geometry.canvas) * static_cast<std::uint64_t>(pages);
-    if (pages > 1 && (pixels > settings.max_source_pixels ||
-                      std::int64_t{layout.geometry.canvas.height} * pages > VIPS_MAX_COORD)) {
-        fail(400, "an animation of this size is too large", "n");
-    }
-}
-
-EncodeOptions encode_options(const RenderTask& task, Format format) {
-    const auto index = static_cast<std::size_t>(format);
-    EncodeOptions options;
-    options.format = format;
-    const int standard = task.settings.quality[index];
-    options.quality =
-        task.rendition.quality.value_or(task.rendition.economy ? economy_quality(standard) : standard);
-    options.effort = task.settings.effort[index];
-    options.lossless = task.rendition.lossless;
-    options.max_bytes = task.rendition.max_bytes;
-    return options;
 }
 
 // The pixels without any of the metadata that libvips carried along from the original.
@@ -78,40 +51,21 @@ void describe_pages(const PictureSource& source, int first, int pages, int page_
     }
 }
 
-// Whether pages of a document can be one animation: they are as large as one another.
-bool alike(const PictureSource& source, int first, int pages) {
-    try {
-        const VImage image = source.load({.page = first, .pages = pages, .header_only = true});
-        return image.height() == source.size().height * pages;
-    } catch (const vips::VError&) {
-        vips_error_clear();
-        return false;
+// Those that were made of the same decode.
+void tell_of_others(const RenderTask& task, Encoded& encoded) {
+    if (task.decoded != nullptr && encoded.route == Route::direct) {
+        encoded.shared = task.decoded->renditions;
+        encoded.decode_seconds += task.decoded->seconds;
     }
 }
 
 Encoded render_or_throw(const RenderTask& task) {
     const auto start = Clock::now();
-    check(task.cancellation);
-    PictureSource source(task.original, task.settings.input, task.settings.fail_on, task.cancellation);
-    const int first = task.rendition.page.value_or(0);
-    source.select_page(first);
-    const Format format = choose_format(task.rendition, source, task.settings.max_frames);
-    auto [pages, asked] = choose_pages(task.rendition, source, format, task.settings.max_frames);
-    check_source_size(source, pages, task.rendition.trim.has_value(), task.settings);
-    if (pages > 1 && !source.animated() && !alike(source, first, pages)) {
-        if (asked) {
-            fail(422, "the pages of the original differ in size");
-        }
-        pages = 1;
-    }
-    Layout layout = layout_of(task, source);
-    check_animation_size(layout, pages, task.settings);
-    EncodeOptions options = encode_options(task, format);
-    if (!task.rendition.trim) {
-        admit(options, layout.geometry.canvas.width, layout.geometry.canvas.height, pages, task.cancellation);
-    }
+    RenderPlan plan(task);
+    auto& [source, first, format, pages, layout, options] = plan;
     if (pages == 1) {
         if (auto encoded = render_directly(task, source, layout, options)) {
+            tell_of_others(task, *encoded);
             return std::move(*encoded);
         }
     }
@@ -131,6 +85,7 @@ Encoded render_or_throw(const RenderTask& task) {
     options.metadata = keep_metadata(source.header(), task.rendition.strip, image);
     encoded.body = encode(image, options, task.cancellation);
     encoded.encode_seconds = seconds_since(encode_start);
+    tell_of_others(task, encoded);
     return encoded;
 }
 

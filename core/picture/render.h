@@ -21,6 +21,8 @@ namespace media {
 /// is all that most originals need, or through libvips, which can do anything.
 enum class Route : std::uint8_t { direct, libvips };
 
+struct DecodedPlanes;
+
 /// What to render. Everything referred to outlives the call; nothing is shared with another thread except the
 /// watermarks and the cancellation.
 struct RenderTask {
@@ -31,6 +33,8 @@ struct RenderTask {
     const Cancellation& cancellation;
     /// This one or none (500), for those who compare them; else the better one.
     std::optional<Route> route{};
+    /// What decode_together() has made for this task, which then needs no decode of its own.
+    const DecodedPlanes* decoded = nullptr;
 };
 
 struct Encoded {
@@ -39,7 +43,8 @@ struct Encoded {
     int width = 0, height = 0;  ///< of one page
     int pages = 1;
     Route route = Route::libvips;
-    double decode_seconds = 0;  ///< open, decode and resize
+    int shared = 1;             ///< renditions that were made of the same decode, this one included
+    double decode_seconds = 0;  ///< open, decode and resize, be it for several
     double encode_seconds = 0;
 };
 

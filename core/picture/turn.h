@@ -12,6 +12,7 @@ struct Turn {
     bool mirror = false;
     int angle = 0;
 
+    bool operator==(const Turn&) const = default;
     bool nothing() const { return !mirror && angle == 0; }
     bool swaps() const { return angle == 90 || angle == 270; }
 

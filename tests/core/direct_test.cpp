@@ -11,40 +11,6 @@ namespace media {
 
 namespace {
 
-// Mean structural similarity (Wang et al. 2004) of two pictures, on the mean of their bands, in a Gaussian
-// window of 1.5.
-double ssim(const vips::VImage& one, const vips::VImage& other) {
-    const auto blurred = [](const vips::VImage& image) {
-        return image.gaussblur(1.5, vips::VImage::option()->set("precision", VIPS_PRECISION_FLOAT));
-    };
-    const vips::VImage a = one.bandmean().cast(VIPS_FORMAT_FLOAT);
-    const vips::VImage b = other.bandmean().cast(VIPS_FORMAT_FLOAT);
-    const vips::VImage mean_a = blurred(a);
-    const vips::VImage mean_b = blurred(b);
-    const vips::VImage both = blurred(a * b) - mean_a * mean_b;
-    const vips::VImage spread = blurred(a * a) - mean_a * mean_a + blurred(b * b) - mean_b * mean_b;
-    const double c1 = 0.01 * 255 * 0.01 * 255;
-    const double c2 = 0.03 * 255 * 0.03 * 255;
-    return (((mean_a * mean_b * 2 + c1) * (both * 2 + c2)) /
-            ((mean_a * mean_a + mean_b * mean_b + c1) * (spread + c2)))
-        .avg();
-}
-
-// What a camera makes: soft where it is far, fine where it is near, with edges and colours of all kinds.
-vips::VImage scene(int width, int height) {
-    return painted(width, height, 3, [=](int x, int y) {
-        const double u = static_cast<double>(x) / width;
-        const double v = static_cast<double>(y) / height;
-        const double fine = 30 * v * std::sin(x * 0.2 + std::sin(y * 0.07) * 2) * std::sin(y * 0.17);
-        const bool disc = std::hypot(u - 0.3, (v - 0.4) * height / width) < 0.17;
-        const auto level = [&](double value) {
-            return static_cast<std::uint8_t>(std::clamp(std::lround(value + fine), 0L, 255L));
-        };
-        return disc ? Color{level(210), level(70 + 80 * u), level(40), 255}
-                    : Color{level(60 + 150 * u), level(90 + 60 * std::sin(u * 9)), level(200 - 120 * v), 255};
-    });
-}
-
 class DirectTest : public PictureTest {
   protected:
     Result<Encoded> by(Route route, const File& file, const std::string& query) {
