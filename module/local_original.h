@@ -20,6 +20,8 @@ class LocalOriginal {
     /// `root` is the value of media_root, NUL-terminated. The path lives in the request's pool.
     LocalOriginal(ngx_http_request_t* r, std::string_view root, std::string_view below) noexcept;
 
+    std::string_view path() const noexcept { return view(path_); }
+
     /// Existence and version, cheaply; obeys disable_symlinks and open_file_cache. Errors: 403, 404, 500.
     Result<FileVersion> look(ngx_http_request_t* r);
 

@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <ctime>
+#include <utility>
 
 #include "core/base/hash.h"
 #include "core/picture/info.h"
@@ -52,9 +53,8 @@ std::optional<double> RenderJob::estimate() noexcept {
 
 void RenderJob::work() noexcept {
     const bool foretold = outcome.has_value();
-    queue_seconds = std::chrono::duration<double>(Cancellation::Clock::now() - posted).count();
-    source_bytes = source.size();
     try {
+        begin();
         if (stored) {
             open_stored();
             return;
@@ -76,6 +76,19 @@ void RenderJob::work() noexcept {
     } catch (...) {
         outcome.emplace(Error{500, "out of memory"});
         file.reset();
+    }
+}
+
+void RenderJob::begin() noexcept {
+    if (std::exchange(begun_, true)) {
+        return;
+    }
+    queue_seconds = std::chrono::duration<double>(Cancellation::Clock::now() - posted).count();
+    source_bytes = source.size();
+    const bool stays = file || !shared_key.empty();
+    if (stays && rendition.auto_formats.size() > 1) {
+        // The key tells no more of what a client accepts.
+        rendition.auto_formats.erase(rendition.auto_formats.begin() + 1, rendition.auto_formats.end());
     }
 }
 
@@ -116,32 +129,37 @@ void RenderJob::open_stored() {
 }
 
 void RenderJob::make() {
-    Result<Bytes> original = source.gather(changed);
-    if (!original) {
-        outcome.emplace(std::move(original).error());
+    if (!gathered_ && !original_) {
+        gathered_.emplace(source.gather(changed));
+    }
+    if (gathered_ && !*gathered_) {
+        outcome.emplace(std::move(*gathered_).error());
         return;
     }
     if (rendition.original) {
-        outcome.emplace(pass_on(std::move(*original), settings));
+        outcome.emplace(pass_on(std::move(**gathered_), settings));
         return;
     }
-    const bool stays = file || !shared_key.empty();
-    if (stays && !rendition.auto_formats.empty()) {
-        // The key tells no more of what a client accepts.
-        rendition.auto_formats.resize(1);
-    }
-    const RenderTask task{.original = original->view(),
-                          .rendition = rendition,
-                          .settings = settings,
-                          .watermarks = watermarks,
-                          .cancellation = cancellation};
-    signpost = stays && moves_past_first_format(task);
+    const RenderTask wanted = task(original_ ? original_->view() : (*gathered_)->view());
+    signpost = (file || !shared_key.empty()) && moves_past_first_format(wanted);
     if (!signpost) {
-        outcome.emplace(rendition.describe ? describe(task) : render(task));
+        outcome.emplace(rendition.describe ? describe(wanted) : render(wanted));
     }
     if (signpost || gives_way()) {
-        source = Source{std::move(*original)};
+        source = Source{original_ ? Bytes::copy_of(original_->view()) : std::move(**gathered_)};
     }
+    gathered_.reset();
+    original_.reset();
+    decoded_.reset();
+}
+
+RenderTask RenderJob::task(ByteView original) const {
+    return {.original = original,
+            .rendition = rendition,
+            .settings = settings,
+            .watermarks = watermarks,
+            .cancellation = cancellation,
+            .decoded = decoded_.get()};
 }
 
 bool RenderJob::gives_way() const noexcept {

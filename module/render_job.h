@@ -9,6 +9,7 @@
 
 #include "core/base/cancellation.h"
 #include "core/picture/render.h"
+#include "core/picture/together.h"
 #include "core/share/resp.h"
 #include "module/disk_tier.h"
 #include "module/freshness.h"
@@ -42,12 +43,19 @@ class RenderJob final : public Task {
     void complete() noexcept override;
     void cancel() noexcept override { cancellation.cancel(); }
 
+    // shared_decode.cpp
+    bool alike(const Task& other) const noexcept override;
+    void gather() noexcept override;
+    void share(std::span<Task* const> others) noexcept override;
+
     /// Whether it failed for a size that a client hint has made; `source` is then there to be tried without.
     bool gives_way() const noexcept;
 
     RenditionRequest* owner;  ///< null once nobody waits; the loop's
 
     Source source;
+    std::string original_name;       ///< the same for those that may share a decode; empty: with none
+    bool original_vouched = true;    ///< under that name there is one content; else contents are compared
     std::optional<StoredBody> kept;  ///< instead of rendering: the rendition that holds on
     Rendition rendition;
     RenderSettings settings;
@@ -78,9 +86,17 @@ class RenderJob final : public Task {
     bool changed = false;  ///< the original is no longer the one that was asked for
 
   private:
+    void begin() noexcept;
     void open_stored();
     void make();
     void store(bool foretold);
+    bool has(const Bytes& original) const;
+    RenderTask task(ByteView original) const;
+
+    bool begun_ = false;
+    std::optional<Result<Bytes>> gathered_;         ///< of `source`
+    std::shared_ptr<const Bytes> original_;         ///< what was gathered, once several have it
+    std::shared_ptr<const DecodedPlanes> decoded_;  ///< what has been done already
 };
 
 }  // namespace media

@@ -16,6 +16,9 @@ namespace media {
 
 namespace {
 
+// Beside the one that gathers.
+constexpr std::size_t most_guests = 15;
+
 /// Keeps nginx' signals for its main thread while threads are made, which inherit the mask.
 class SignalsBlocked {
   public:
@@ -176,12 +179,18 @@ void RenderPool::hand_back(std::unique_ptr<Task> task, std::deque<std::unique_pt
 void RenderPool::run(Takes takes) noexcept {
     std::unique_lock lock{mutex_};
     while (auto turn = wait(lock, takes)) {
+        if (join(turn->item)) {
+            continue;
+        }
         if (turn->unseen) {
             see(lock, std::move(*turn));
             continue;
         }
         Task* task = turn->item.get();
         running_.push_back(task);
+        if (task->alike(*task)) {
+            share(lock, *turn, takes);
+        }
         lock.unlock();
 
         task->work();
@@ -192,6 +201,57 @@ void RenderPool::run(Takes takes) noexcept {
     }
     lock.unlock();
     end_engine_thread();
+}
+
+// To whoever gathers what this one needs too, if somebody does.
+bool RenderPool::join(std::unique_ptr<Task>& task) {
+    for (Meeting* meeting : meetings_) {
+        if (meeting->takes == Takes::all && meeting->guests.size() < most_guests &&
+            task->alike(*meeting->host)) {
+            running_.push_back(task.get());
+            meeting->guests.push_back(std::move(task));
+            return true;
+        }
+    }
+    return false;
+}
+
+// Does what is the same for all that are alike, and leaves the rest of each to whichever thread is free. The
+// thread for cheap work takes nothing dear along.
+void RenderPool::share(std::unique_lock<std::mutex>& lock, const Queue::Turn& turn, Takes takes) {
+    Task& host = *turn.item;
+    Meeting meeting{&host, takes, {}};
+    meetings_.push_back(&meeting);
+    lock.unlock();
+    host.gather();
+    lock.lock();
+    std::erase(meetings_, &meeting);
+    const auto alike = [&host](const auto& task) { return task->alike(host); };
+    while (meeting.guests.size() < most_guests) {
+        auto guest = takes == Takes::cheap ? queue_.take_cheap_if(alike) : queue_.take_if(alike);
+        if (!guest) {
+            break;
+        }
+        running_.push_back(guest->get());
+        meeting.guests.push_back(std::move(*guest));
+    }
+    if (meeting.guests.empty()) {
+        return;
+    }
+    std::vector<Task*> guests;
+    guests.reserve(meeting.guests.size());
+    for (const auto& guest : meeting.guests) {
+        guests.push_back(guest.get());
+    }
+    lock.unlock();
+    host.share(guests);
+    lock.lock();
+    // Due as early as the one that they came with: they hold planes, and have no decode before them.
+    for (auto& guest : meeting.guests) {
+        std::erase(running_, guest.get());
+        queue_.put(std::move(guest), turn.arrived, takes == Takes::cheap ? std::optional(0.0) : std::nullopt);
+        tell_threads();
+    }
 }
 
 void RenderPool::on_wake(ngx_event_t* event) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -33,6 +34,18 @@ class Task {
 
     /// Asks running work to stop soon; any thread.
     virtual void cancel() noexcept = 0;
+
+    /// Whether both need the same original, neither has been begun, and share() is worth while. Asked of
+    /// itself: whether it might be so with any task.
+    virtual bool alike(const Task& /*other*/) const noexcept { return false; }
+
+    /// Of such a task, the first part of its work: in a thread, before work(). Those alike that come
+    /// meanwhile are kept together for it.
+    virtual void gather() noexcept {}
+
+    /// After gather(), in the same thread: does for all what can be done at once. Then each of them is to
+    /// work() on its own.
+    virtual void share(std::span<Task* const> /*others*/) noexcept {}
 };
 
 /// Threads with a bounded queue, in which cheap work is not stuck behind dear work and dear work is not
@@ -70,9 +83,18 @@ class RenderPool {
     using Queue = FairQueue<std::unique_ptr<Task>>;
     enum class Takes : std::uint8_t { all, cheap };
 
+    /// A task that gathers, and those that wait for it.
+    struct Meeting {
+        Task* host;
+        Takes takes;
+        std::vector<std::unique_ptr<Task>> guests;
+    };
+
     void run(Takes takes) noexcept;
     std::optional<Queue::Turn> wait(std::unique_lock<std::mutex>& lock, Takes takes);
     void see(std::unique_lock<std::mutex>& lock, Queue::Turn turn);
+    bool join(std::unique_ptr<Task>& task);
+    void share(std::unique_lock<std::mutex>& lock, const Queue::Turn& turn, Takes takes);
     void tell_threads();
     void hand_back(std::unique_ptr<Task> task, std::deque<std::unique_ptr<Task>>& to);
     void collect() noexcept;
@@ -84,6 +106,7 @@ class RenderPool {
     Queue queue_;
     std::vector<const Task*> seen_;  ///< out of the queue for a moment, to be estimated
     std::vector<Task*> running_;
+    std::vector<Meeting*> meetings_;
     std::deque<std::unique_ptr<Task>> finished_;
     std::deque<std::unique_ptr<Task>> dropped_;  ///< while they were estimated
     std::vector<std::thread> threads_;

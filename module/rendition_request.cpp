@@ -250,6 +250,12 @@ ngx_int_t RenditionRequest::render(Source source, Freshness freshness) {
         job->watermarks.push_back(text == texts_.end() ? known->second
                                                        : watermark_with_text(known->second, text->second));
     }
+    if (!rendition_.original && !rendition_.describe) {
+        // An origin may have answered each of us with something else.
+        job->original_vouched = local_.has_value();
+        job->original_name =
+            local_ ? version_.text() + ' ' + std::string{local_->path()} : key_.substr(0, original_length_);
+    }
     job->freshness = std::move(freshness);
     if (disk_.ours()) {
         job->file = disk_.prepare(r_);
@@ -350,6 +356,7 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
     etag_ = std::move(job.etag);
     control_ = std::move(job.freshness.cache_control);
     report_.route = encoded_->route;
+    report_.shared = encoded_->shared;
     report_.render_seconds = encoded_->decode_seconds + encoded_->encode_seconds;
     if (job.facts.life.states()) {
         born_ = job.facts.born;

@@ -40,6 +40,7 @@ struct Report {
     bool rendered = false;
     double render_seconds = 0, queue_seconds = 0;
     Route route = Route::libvips;
+    int shared = 1;
     bool described = false;  ///< the fields below hold
     std::uint64_t source_bytes = 0, bytes = 0;
     OutputFormat format = Format::jpeg;

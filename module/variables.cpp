@@ -35,7 +35,7 @@ struct Variable {
 };
 
 // The table of variables; module/README.md lists the same.
-const std::array<Variable, 10> variables{{
+const std::array<Variable, 11> variables{{
     {ngx_string("media_cache_status"),
      [](const RenditionRequest& q) { return std::string{name_of(q.report().cache)}; }},
     {ngx_string("media_render_time"),
@@ -46,6 +46,10 @@ const std::array<Variable, 10> variables{{
      [](const RenditionRequest& q) {
          const bool direct = q.report().route == Route::direct;
          return q.report().rendered ? std::string{direct ? "direct" : "libvips"} : std::string{};
+     }},
+    {ngx_string("media_shared"),
+     [](const RenditionRequest& q) {
+         return q.report().rendered ? std::to_string(q.report().shared) : std::string{};
      }},
     {ngx_string("media_source_bytes"),
      [](const RenditionRequest& q) { return number(q.report(), q.report().source_bytes); }},

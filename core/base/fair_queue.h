@@ -91,14 +91,19 @@ class FairQueue {
     template <class Wanted>
     std::optional<Item> take_if(Wanted&& wanted) {
         std::optional<Item> taken;
-        visit(*this, [&](auto& lane, auto place) {
-            if (!wanted(std::as_const(item_of(*place)))) {
-                return false;
+        visit(*this, [&](auto& lane, auto place) { return take_place(lane, place, wanted, taken); });
+        return taken;
+    }
+
+    /// The same of what is cheap.
+    template <class Wanted>
+    std::optional<Item> take_cheap_if(Wanted&& wanted) {
+        std::optional<Item> taken;
+        for (auto place = cheap_.begin(); place != cheap_.end(); ++place) {
+            if (take_place(cheap_, place, wanted, taken)) {
+                break;
             }
-            taken.emplace(std::move(item_of(*place)));
-            lane.erase(place);
-            return true;
-        });
+        }
         return taken;
     }
 
@@ -139,6 +144,16 @@ class FairQueue {
             return false;
         };
         return walk(self.urgent_) || walk(self.unseen_) || walk(self.cheap_) || walk(self.dear_);
+    }
+
+    template <class Any, class Place, class Wanted>
+    static bool take_place(Any& lane, Place place, Wanted& wanted, std::optional<Item>& taken) {
+        if (!wanted(std::as_const(item_of(*place)))) {
+            return false;
+        }
+        taken.emplace(std::move(item_of(*place)));
+        lane.erase(place);
+        return true;
     }
 
     std::optional<Turn> take_urgent() {

@@ -4,11 +4,11 @@
 #include <chrono>
 
 #include "core/picture/colour.h"
+#include "core/picture/decoded_planes.h"
 #include "core/picture/effects.h"
 #include "core/picture/failure.h"
 #include "core/picture/overlay.h"
 #include "core/picture/plane_writers.h"
-#include "core/picture/together.h"
 
 namespace media {
 

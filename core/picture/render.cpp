@@ -6,6 +6,7 @@
 
 #include "core/picture/choose.h"
 #include "core/picture/contain.h"
+#include "core/picture/decoded_planes.h"
 #include "core/picture/direct.h"
 #include "core/picture/encode.h"
 #include "core/picture/failure.h"
@@ -13,7 +14,6 @@
 #include "core/picture/metadata.h"
 #include "core/picture/plan.h"
 #include "core/picture/source.h"
-#include "core/picture/together.h"
 
 namespace media {
 

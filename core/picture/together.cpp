@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/picture/contain.h"
+#include "core/picture/decoded_planes.h"
 #include "core/picture/direct.h"
 #include "core/picture/plan.h"
 

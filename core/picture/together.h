@@ -5,19 +5,12 @@
 #include <span>
 #include <vector>
 
-#include "core/picture/plane_reading.h"
-#include "core/picture/planes.h"
 #include "core/picture/render.h"
 
 namespace media {
 
-/// Planes for a rendition that it need not decode for itself. Any thread may read them.
-struct DecodedPlanes {
-    PlaneOrder order;
-    Planes planes;
-    int renditions;  ///< that are made of the decode, all orders together
-    double seconds;  ///< that the decode took
-};
+/// Planes for a rendition that it need not decode for itself. Any thread may use them.
+struct DecodedPlanes;
 
 /// Decodes the original of `tasks`, which is the same for all, once for as many of them as can be made of its
 /// planes; what comes of it is to be named in their `decoded` when they are rendered, by any thread. Null for

@@ -7,6 +7,7 @@
 #include <random>
 #include <thread>
 
+#include "core/picture/decoded_planes.h"
 #include "picture_fixture.h"
 
 namespace media {
