@@ -380,10 +380,7 @@ class Sharp(Server):
 
     def __init__(self, home, folder, own_effort=False):
         port = free_port()
-        output = {form: {**options, **({"quality": QUALITY[form]} if form in QUALITY else {}),
-                         **({"effort": EFFORT[form]} if form in EFFORT and not own_effort else {})}
-                  for form, options in self.OUTPUT.items()}
-        environment = {"SHARP_HOME": str(home), "SHARP_OUTPUT": json.dumps(output), "SHARP_MARK": str(MARK)}
+        environment = self.environment(home, own_effort)
         super().__init__(["node", str(BENCH / "sharp.mjs"), str(folder), str(port)], port, environment,
                          log=subprocess.DEVNULL)
         try:
@@ -391,6 +388,14 @@ class Sharp(Server):
         except BaseException:
             self.stop()
             raise
+
+    @classmethod
+    def environment(cls, home, own_effort=False):
+        """What programs around sharp are told: where it is, and everyone's quality and effort."""
+        output = {form: {**options, **({"quality": QUALITY[form]} if form in QUALITY else {}),
+                         **({"effort": EFFORT[form]} if form in EFFORT and not own_effort else {})}
+                  for form, options in cls.OUTPUT.items()}
+        return {"SHARP_HOME": str(home), "SHARP_OUTPUT": json.dumps(output), "SHARP_MARK": str(MARK)}
 
 
 # ---- asking -------------------------------------------------------------------------------------------------

@@ -6,8 +6,8 @@ usage: bench/run [--quick] [--module FILE] [--peers] [--only NAMES] [--keep] [ph
   --quick         about six minutes, coarser
   --module FILE   measure this module; default: build it in build/
   --peers         only the neighbours, without the module
-  --only NAMES    some of hits,counts,misses,crowd,formats,watermarks,animation,shared,
-                  latency,fairness,reloads,memory,scale,knee
+  --only NAMES    some of hits,counts,misses,crowd,formats,watermarks,animation,srcset,
+                  shared,latency,fairness,reloads,memory,scale,knee
   --keep          put the tables into bench/README.md, below "One run", in place of those there
 
 Progress goes to stderr, the tables to stdout.
@@ -31,6 +31,7 @@ import peers
 import pictures
 import scale
 import shared
+import srcset
 from harness import CORES, MARK, QUALITY, Load, Nginx, fetch, say
 
 IMAGE_FILTER = "/usr/lib/nginx/modules/ngx_http_image_filter_module.so"
@@ -361,6 +362,7 @@ def main():
         "formats": formats.formats,
         "watermarks": formats.watermarks,
         "animation": formats.animation,
+        "srcset": srcset.srcset,
         "shared": shared.shared,
         "latency": Bench.latency,
         "fairness": fairness.fairness,
