@@ -43,6 +43,9 @@ double now() noexcept {
 
 ngx_int_t RenderPool::start(ngx_cycle_t* cycle, std::size_t threads, std::size_t queue) {
     limit_ = queue;
+    posted_.handler = guard<&RenderPool::on_posted>;
+    posted_.data = this;
+    posted_.log = cycle->log;
     wake_.reset(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
     if (!wake_) {
         ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno, "eventfd() failed");
@@ -89,6 +92,9 @@ void RenderPool::stop() noexcept {
     }
     threads_.clear();
     queue_.clear();
+    if (posted_.posted != 0) {
+        ngx_delete_posted_event(&posted_);
+    }
     finished_.clear();
     dropped_.clear();
     if (connection_ != nullptr) {
@@ -107,7 +113,9 @@ bool RenderPool::post(std::unique_ptr<Task>& task) {
         return false;
     }
     queue_.put_unseen(std::move(task), now());
-    tell_threads();
+    if (posted_.posted == 0) {
+        ngx_post_event(&posted_, &ngx_posted_events);
+    }
     return true;
 }
 
@@ -257,6 +265,13 @@ void RenderPool::share(std::unique_lock<std::mutex>& lock, const Queue::Turn& tu
 void RenderPool::on_wake(ngx_event_t* event) {
     auto* connection = static_cast<ngx_connection_t*>(event->data);
     static_cast<RenderPool*>(connection->data)->collect();
+}
+
+void RenderPool::on_posted(ngx_event_t* event) {
+    auto* pool = static_cast<RenderPool*>(event->data);
+    const std::lock_guard lock{pool->mutex_};
+    pool->arrived_.notify_all();
+    pool->tell_threads();
 }
 
 void RenderPool::collect() noexcept {

@@ -66,7 +66,9 @@ class RenderPool {
     /// Cancels all work, joins the threads and drops what has not completed.
     void stop() noexcept;
 
-    /// Takes the task over, or leaves it untouched and returns false when too many wait already.
+    /// Takes the task over, or leaves it untouched and returns false when too many wait already. Idle threads
+    /// are told once the events at hand are dealt with: what came at once is then there at once, and finds
+    /// what is alike.
     bool post(std::unique_ptr<Task>& task);
 
     /// Takes over a short task that cannot be refused: it is begun before all that is not as short. Callers
@@ -99,6 +101,7 @@ class RenderPool {
     void hand_back(std::unique_ptr<Task> task, std::deque<std::unique_ptr<Task>>& to);
     void collect() noexcept;
     static void on_wake(ngx_event_t* event);
+    static void on_posted(ngx_event_t* event);
 
     std::mutex mutex_;
     std::condition_variable arrived_;        ///< for the threads that take all
@@ -114,6 +117,7 @@ class RenderPool {
     std::size_t idle_ = 0;  ///< of the threads that take all
     bool stopping_ = false;
 
+    ngx_event_t posted_{};  ///< tells the threads
     Descriptor wake_;
     ngx_connection_t* connection_ = nullptr;
 };

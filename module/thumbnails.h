@@ -14,8 +14,9 @@ namespace media {
 char* set_thumbnails(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 
 /// Asks the location of renditions for what was just uploaded, as a client would, so that it is in the caches
-/// when the first one comes. One for each worker; belongs to the event loop. Two requests at a time, for
-/// clients go first; what a worker that dies has not come to is made when somebody asks.
+/// when the first one comes. One for each worker; belongs to the event loop. All presets of an original at
+/// once, so that they are made of one decode, but at most half of what may wait for threads, for clients go
+/// first; what a worker that dies has not come to is made when somebody asks.
 class Thumbnails {
   public:
     Thumbnails();
@@ -31,12 +32,13 @@ class Thumbnails {
     struct Wanted {
         const ngx_http_core_srv_conf_t* server;
         std::string uri;
-        std::string preset;
+        std::vector<std::string> presets;
         int tries = 0;
     };
 
     void pump();
-    void on_made(Wanted wanted, ngx_uint_t status);
+    void ask(const Wanted& wanted, const std::string& preset);
+    void on_made(const Wanted& one, ngx_uint_t status);
     static void on_timer(ngx_event_t* event);
 
     std::deque<Wanted> wanted_;
