@@ -19,20 +19,29 @@ void RenderJob::gather() noexcept {
 
 void RenderJob::share(std::span<Task* const> others) noexcept {
     try {
+        std::vector<RenderJob*> all{this};
         for (Task* other : others) {
-            static_cast<RenderJob*>(other)->begin();
+            all.push_back(static_cast<RenderJob*>(other));  // alike() has seen to that
+            all.back()->begin();
         }
-        // What cannot be read concerns this one; each of the others sees for itself.
-        if (!gathered_ || !*gathered_) {
+        // What one of them cannot read concerns that one alone.
+        RenderJob* reader = nullptr;
+        for (std::size_t i = 0; i < all.size() && reader == nullptr; ++i) {
+            if (!all[i]->gathered_) {
+                all[i]->gather();
+            }
+            reader = all[i]->gathered_ && *all[i]->gathered_ ? all[i] : nullptr;
+        }
+        if (reader == nullptr) {
             return;
         }
-        original_ = std::make_shared<const Bytes>(std::move(**gathered_));
-        gathered_.reset();
-        std::vector<RenderJob*> jobs{this};
-        for (Task* other : others) {
-            auto* job = static_cast<RenderJob*>(other);
-            if (job->has(*original_)) {
-                job->original_ = original_;
+        const auto original = std::make_shared<const Bytes>(std::move(**reader->gathered_));
+        reader->gathered_.reset();
+        reader->original_ = original;
+        std::vector<RenderJob*> jobs{reader};
+        for (RenderJob* job : all) {
+            if (job != reader && !job->gathered_ && job->has(*original)) {
+                job->original_ = original;
                 job->source = Source{};
                 jobs.push_back(job);
             }
@@ -40,7 +49,7 @@ void RenderJob::share(std::span<Task* const> others) noexcept {
         std::vector<RenderTask> tasks;
         tasks.reserve(jobs.size());
         for (const RenderJob* job : jobs) {
-            tasks.push_back(job->task(original_->view()));
+            tasks.push_back(job->task(original->view()));
         }
         auto decoded = decode_together(tasks);
         for (std::size_t i = 0; i < decoded.size(); ++i) {
