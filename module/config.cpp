@@ -268,6 +268,13 @@ char* merge_location_config(ngx_conf_t* cf, void* parent, void* child) {
             names.remove_prefix(std::min(end + 1, names.size()));
         }
     }
+    inherit_pointer(conf->avif_behind, above->avif_behind);
+    if (conf->avif_behind == nullptr) {
+        conf->avif_behind = make_in_pool<AvifBehind>(cf->pool);
+        if (conf->avif_behind == nullptr) {
+            return fail();
+        }
+    }
     // A block that is part of a location ("if", "limit_except") serves what the location serves.
     auto* clcf =
         static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));

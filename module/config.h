@@ -80,6 +80,13 @@ struct AutoFormats {
     std::size_t count = 0;
 };
 
+/// What media_avif_behind says; trivially destructible, for the pool.
+struct AvifBehind {
+    bool on = true;
+    double from = 0.05;           ///< CPU seconds that the format that stands in saves at least
+    std::uint32_t lifetime = 10;  ///< seconds that it may be kept by whoever gets it
+};
+
 /// Keys of media_signature; null in a LocationConfig where it is off.
 struct SignatureConfig {
     std::vector<SigningKey> keys;
@@ -125,6 +132,7 @@ struct LocationConfig {
     ngx_uint_t fail_on;
     FormatSet* input;
     AutoFormats* auto_formats;
+    AvifBehind* avif_behind;
     std::array<int, format_count>* quality;
     std::array<int, format_count>* effort;
 
@@ -148,6 +156,7 @@ struct LocationConfig {
 };
 static_assert(std::is_trivially_destructible_v<RenderSettings>);
 static_assert(std::is_trivially_destructible_v<AutoFormats>);
+static_assert(std::is_trivially_destructible_v<AvifBehind>);
 
 MainConfig* main_config(const ngx_conf_t* cf) noexcept;
 MainConfig* main_config(const ngx_http_request_t* r) noexcept;

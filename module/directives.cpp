@@ -144,6 +144,43 @@ char* set_auto_format(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
     return ok;
 }
 
+char* set_avif_behind(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
+    auto* location = static_cast<LocationConfig*>(conf);
+    if (location->avif_behind != nullptr) {
+        return duplicate;
+    }
+    AvifBehind behind;
+    const std::string_view word = view(values(cf)[0]);
+    if (word != "on" && word != "off") {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid value \"%V\", it must be \"on\" or \"off\"",
+                           &values(cf)[0]);
+        return fail();
+    }
+    behind.on = word == "on";
+    for (const ngx_str_t& value : values(cf).subspan(1)) {
+        const std::string_view text = view(value);
+        const std::size_t equals = text.find('=');
+        ngx_str_t time = str(text.substr(std::min(equals + 1, text.size())));
+        const bool from = text.starts_with("from=");
+        const ngx_int_t read = equals == std::string_view::npos || !behind.on  ? NGX_ERROR
+                               : from                                          ? ngx_parse_time(&time, 0)
+                               : text.starts_with("lifetime=") && time.len > 0 ? ngx_parse_time(&time, 1)
+                                                                               : NGX_ERROR;
+        if (read == NGX_ERROR || read > 86'400'000) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\" of \"media_avif_behind\"",
+                               &value);
+            return fail();
+        }
+        if (from) {
+            behind.from = static_cast<double>(read) / 1000;
+        } else {
+            behind.lifetime = static_cast<std::uint32_t>(read);
+        }
+    }
+    location->avif_behind = make_in_pool<AvifBehind>(cf->pool, behind);
+    return location->avif_behind == nullptr ? fail() : ok;
+}
+
 /// Reads `format=number` pairs; `range` gives the limits for a format, {0, 0} where it has no such setting.
 template <class Range>
 char* set_by_format(ngx_conf_t* cf, std::array<int, format_count>** field, const char* what, Range range) {

@@ -3,6 +3,7 @@
 #include "module/config.h"
 #include "module/guard.h"
 #include "module/origin_capture.h"
+#include "module/short_life.h"
 #include "module/token_access.h"
 #include "module/variables.h"
 #include "module/worker.h"
@@ -45,13 +46,17 @@ ngx_module_t ngx_http_media_module = {
 }
 
 // What nginx looks for in a dynamic module. The order puts our filters above copy and range, so that files of
-// an origin reach us as files.
+// an origin reach us as files; and the one for short lives behind that of `expires` and `add_header`.
 extern "C" {
 
 static char this_module[] = "ngx_http_media_module";
 static char next_module[] = "ngx_http_not_modified_filter_module";
+static char life_module[] = "ngx_http_media_short_life_filter_module";
+static char headers_module[] = "ngx_http_headers_filter_module";
 
-[[gnu::visibility("default")]] ngx_module_t* ngx_modules[] = {&ngx_http_media_module, nullptr};
-[[gnu::visibility("default")]] char* ngx_module_names[] = {this_module, nullptr};
-[[gnu::visibility("default")]] char* ngx_module_order[] = {this_module, next_module, nullptr};
+[[gnu::visibility("default")]] ngx_module_t* ngx_modules[] = {
+    &ngx_http_media_module, &ngx_http_media_short_life_filter_module, nullptr};
+[[gnu::visibility("default")]] char* ngx_module_names[] = {this_module, life_module, nullptr};
+[[gnu::visibility("default")]] char* ngx_module_order[] = {life_module, headers_module, this_module,
+                                                           next_module, nullptr};
 }

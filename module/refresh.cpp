@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
 #include "module/guard.h"
 #include "module/own_request.h"
@@ -112,30 +113,52 @@ bool carry_request(ngx_http_request_t* from, ngx_http_request_t* to) noexcept {
            carry_variables(from, to) && carry_captures(from, to);
 }
 
-void begin(ngx_http_request_t* r) {
+void begin_refresh(ngx_http_request_t* r) {
     r->write_event_handler = ngx_http_request_empty_handler;
     RenditionRequest::of(r)->refresh();
+}
+
+void begin_spare(ngx_http_request_t* r) {
+    r->write_event_handler = ngx_http_request_empty_handler;
+    RenditionRequest::of(r)->make_spare();
+}
+
+// A request of our own that asks for the same; null where there is no room for it.
+RenditionRequest* ask_again(ngx_http_request_t* r, const char* action) noexcept {
+    ngx_http_request_t* own = make_own_request(OwnConnection::like(r, action));
+    if (own == nullptr) {
+        return nullptr;
+    }
+    RenditionRequest* request =
+        carry_request(r, own) ? make_in_pool<RenditionRequest>(own->pool, own) : nullptr;
+    if (request == nullptr) {
+        end_own_request(own);
+        return nullptr;
+    }
+    ngx_http_set_ctx(own, request, ngx_http_media_module);
+    return request;
 }
 
 }  // namespace
 
 bool refresh_behind(ngx_http_request_t* r) noexcept {
-    ngx_http_request_t* own = make_own_request(OwnConnection::like(r, "refreshing a rendition"));
-    if (own == nullptr) {
-        return false;
-    }
-    RenditionRequest* request = nullptr;
-    if (carry_request(r, own)) {
-        request = make_in_pool<RenditionRequest>(own->pool, own);
-    }
+    RenditionRequest* request = ask_again(r, "refreshing a rendition");
     if (request == nullptr) {
-        end_own_request(own);
         return false;
     }
-    ngx_http_set_ctx(own, request, ngx_http_media_module);
     request->come_after(*RenditionRequest::of(r));
     // Not before the client has its answer.
-    begin_own_request(own, guard<begin>);
+    begin_own_request(request->own(), guard<begin_refresh>);
+    return true;
+}
+
+bool make_behind(ngx_http_request_t* r, std::string key) {
+    RenditionRequest* request = ask_again(r, "making a rendition behind an answer");
+    if (request == nullptr) {
+        return false;
+    }
+    request->come_behind(*RenditionRequest::of(r), std::move(key));
+    begin_own_request(request->own(), guard<begin_spare>);
     return true;
 }
 

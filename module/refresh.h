@@ -1,6 +1,8 @@
 // Renewing a stale rendition behind the back of the client who has got it.
 #pragma once
 
+#include <string>
+
 #include "module/ngx.h"
 
 namespace media {
@@ -10,5 +12,9 @@ namespace media {
 /// nobody: the client's connection is free at once, and its end ends nothing. False where there is no room
 /// for it.
 bool refresh_behind(ngx_http_request_t* r) noexcept;
+
+/// Likewise for a rendition that `r` has done without: a request of our own makes it, where threads are
+/// spare, if `key` is still its cache key.
+bool make_behind(ngx_http_request_t* r, std::string key);
 
 }  // namespace media

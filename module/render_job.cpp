@@ -85,6 +85,9 @@ void RenderJob::begin() noexcept {
     }
     queue_seconds = std::chrono::duration<double>(Cancellation::Clock::now() - posted).count();
     source_bytes = source.size();
+    if (time_from_begin && !cancellation.expired()) {
+        cancellation.set_deadline(Cancellation::Clock::now() + *time_from_begin);
+    }
     const bool stays = file || !shared_key.empty();
     if (stays && rendition.auto_formats.size() > 1) {
         // The key tells no more of what a client accepts.
@@ -145,7 +148,7 @@ void RenderJob::make() {
     if (!signpost) {
         outcome.emplace(rendition.describe ? describe(wanted) : render(wanted));
     }
-    if (signpost || gives_way()) {
+    if (signpost || gives_way() || keeps_source) {
         source = Source{original_ ? Bytes::copy_of(original_->view()) : std::move(**gathered_)};
     }
     gathered_.reset();

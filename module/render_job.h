@@ -62,7 +62,8 @@ class RenderJob final : public Task {
     std::vector<std::shared_ptr<Watermark>> watermarks;
     Cancellation cancellation;
     Cancellation::Clock::time_point posted;
-    std::optional<CacheFile> file;  ///< where to store the outcome
+    std::optional<std::chrono::milliseconds> time_from_begin;  ///< to work, however long it has waited
+    std::optional<CacheFile> file;                             ///< where to store the outcome
     Freshness freshness;
 
     std::string shared_key;        ///< the whole cache key, where the outcome may be shared; else empty
@@ -83,7 +84,8 @@ class RenderJob final : public Task {
     StoredFacts facts;
     std::uint64_t source_bytes = 0;
     double queue_seconds = 0;
-    bool changed = false;  ///< the original is no longer the one that was asked for
+    bool keeps_source = false;  ///< `source` is wanted again afterwards
+    bool changed = false;       ///< the original is no longer the one that was asked for
 
   private:
     void begin() noexcept;

@@ -46,6 +46,7 @@ ngx_int_t RenderPool::start(ngx_cycle_t* cycle, std::size_t threads, std::size_t
     posted_.handler = guard<&RenderPool::on_posted>;
     posted_.data = this;
     posted_.log = cycle->log;
+    spare_limit_ = std::max<std::size_t>(2, threads) - 1;
     wake_.reset(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
     if (!wake_) {
         ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno, "eventfd() failed");
@@ -95,6 +96,7 @@ void RenderPool::stop() noexcept {
     if (posted_.posted != 0) {
         ngx_delete_posted_event(&posted_);
     }
+    spare_.clear();
     finished_.clear();
     dropped_.clear();
     if (connection_ != nullptr) {
@@ -125,19 +127,38 @@ void RenderPool::post_first(std::unique_ptr<Task> task) {
     tell_threads();
 }
 
+void RenderPool::post_spare(std::unique_ptr<Task> task) {
+    const std::lock_guard lock{mutex_};
+    spare_.push_back(std::move(task));
+    tell_threads();
+}
+
 void RenderPool::withdraw(const Task* task) {
     std::optional<std::unique_ptr<Task>> found;  // ends after the lock
+    const auto is = [task](const auto& queued) { return queued.get() == task; };
     const std::lock_guard lock{mutex_};
     // Of one that is being estimated, the thread sees that it is gone.
-    if (std::erase(seen_, task) == 0) {
-        found = queue_.take_if([task](const auto& queued) { return queued.get() == task; });
+    if (std::erase(seen_, task) != 0) {
+        return;
+    }
+    if (const auto place = std::find_if(spare_.begin(), spare_.end(), is); place != spare_.end()) {
+        found = std::move(*place);
+        spare_.erase(place);
+    } else {
+        found = queue_.take_if(is);
     }
 }
 
 bool RenderPool::waits(const Task* task) {
+    const auto is = [task](const auto& queued) { return queued.get() == task; };
     const std::lock_guard lock{mutex_};
-    return std::find(seen_.begin(), seen_.end(), task) != seen_.end() ||
-           queue_.contains([task](const auto& queued) { return queued.get() == task; });
+    return std::find(seen_.begin(), seen_.end(), task) != seen_.end() || queue_.contains(is) ||
+           std::any_of(spare_.begin(), spare_.end(), is);
+}
+
+// Whether a thread that has nothing else to do may begin what nobody waits for.
+bool RenderPool::has_spare() const noexcept {
+    return !spare_.empty() && spare_running_ < spare_limit_ && seen_.empty();
 }
 
 // With the lock held, after the queue has grown.
@@ -149,17 +170,27 @@ void RenderPool::tell_threads() {
 }
 
 // Nothing when the pool stops.
-std::optional<RenderPool::Queue::Turn> RenderPool::wait(std::unique_lock<std::mutex>& lock, Takes takes) {
+std::optional<RenderPool::Work> RenderPool::wait(std::unique_lock<std::mutex>& lock, Takes takes) {
     if (takes == Takes::cheap) {
         // What an idle thread is about to take is none of our business.
         cheap_arrived_.wait(lock,
                             [this] { return stopping_ || (queue_.size() > idle_ && queue_.has_cheap()); });
-        return stopping_ ? std::nullopt : queue_.next_cheap();
+        auto turn = stopping_ ? std::nullopt : queue_.next_cheap();
+        return turn ? std::optional(Work{std::move(*turn)}) : std::nullopt;
     }
     ++idle_;
-    arrived_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    arrived_.wait(lock, [this] { return stopping_ || !queue_.empty() || has_spare(); });
     --idle_;
-    return stopping_ ? std::nullopt : queue_.next();
+    if (stopping_) {
+        return std::nullopt;
+    }
+    if (auto turn = queue_.next()) {
+        return Work{std::move(*turn)};
+    }
+    Work work{{std::move(spare_.front())}, true};
+    spare_.pop_front();
+    ++spare_running_;
+    return work;
 }
 
 // Has a task estimated, and puts it back to where it belongs by that.
@@ -171,9 +202,9 @@ void RenderPool::see(std::unique_lock<std::mutex>& lock, Queue::Turn turn) {
     lock.lock();
     if (std::erase(seen_, task) == 0) {
         hand_back(std::move(turn.item), dropped_);
-        return;
+    } else {
+        queue_.put(std::move(turn.item), turn.arrived, cost);
     }
-    queue_.put(std::move(turn.item), turn.arrived, cost);
     tell_threads();
 }
 
@@ -186,18 +217,20 @@ void RenderPool::hand_back(std::unique_ptr<Task> task, std::deque<std::unique_pt
 
 void RenderPool::run(Takes takes) noexcept {
     std::unique_lock lock{mutex_};
-    while (auto turn = wait(lock, takes)) {
-        if (join(turn->item)) {
+    while (auto work = wait(lock, takes)) {
+        Queue::Turn& turn = work->turn;
+        // What nobody waits for stays what it is, and with whoever has begun it.
+        if (!work->spare && join(turn.item)) {
             continue;
         }
-        if (turn->unseen) {
-            see(lock, std::move(*turn));
+        if (turn.unseen) {
+            see(lock, std::move(turn));
             continue;
         }
-        Task* task = turn->item.get();
+        Task* task = turn.item.get();
         running_.push_back(task);
         if (task->alike(*task)) {
-            share(lock, *turn, takes);
+            share(lock, turn, takes);
         }
         lock.unlock();
 
@@ -205,7 +238,8 @@ void RenderPool::run(Takes takes) noexcept {
 
         lock.lock();
         std::erase(running_, task);
-        hand_back(std::move(turn->item), finished_);
+        spare_running_ -= work->spare ? 1U : 0U;
+        hand_back(std::move(turn.item), finished_);
     }
     lock.unlock();
     end_engine_thread();

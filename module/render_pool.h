@@ -75,6 +75,10 @@ class RenderPool {
     /// bound their number.
     void post_first(std::unique_ptr<Task> task);
 
+    /// Takes over a task for which nobody waits: it is begun only where a thread has nothing else to do, and
+    /// but one thread never has more than such tasks. Callers bound their number.
+    void post_spare(std::unique_ptr<Task> task);
+
     /// Drops the task if no thread has begun it; it will then not complete.
     void withdraw(const Task* task);
 
@@ -84,6 +88,10 @@ class RenderPool {
   private:
     using Queue = FairQueue<std::unique_ptr<Task>>;
     enum class Takes : std::uint8_t { all, cheap };
+    struct Work {
+        Queue::Turn turn;
+        bool spare = false;
+    };
 
     /// A task that gathers, and those that wait for it.
     struct Meeting {
@@ -93,10 +101,11 @@ class RenderPool {
     };
 
     void run(Takes takes) noexcept;
-    std::optional<Queue::Turn> wait(std::unique_lock<std::mutex>& lock, Takes takes);
+    std::optional<Work> wait(std::unique_lock<std::mutex>& lock, Takes takes);
     void see(std::unique_lock<std::mutex>& lock, Queue::Turn turn);
     bool join(std::unique_ptr<Task>& task);
     void share(std::unique_lock<std::mutex>& lock, const Queue::Turn& turn, Takes takes);
+    bool has_spare() const noexcept;
     void tell_threads();
     void hand_back(std::unique_ptr<Task> task, std::deque<std::unique_ptr<Task>>& to);
     void collect() noexcept;
@@ -107,6 +116,9 @@ class RenderPool {
     std::condition_variable arrived_;        ///< for the threads that take all
     std::condition_variable cheap_arrived_;  ///< for the other one
     Queue queue_;
+    std::deque<std::unique_ptr<Task>> spare_;
+    std::size_t spare_running_ = 0;
+    std::size_t spare_limit_ = 1;    ///< how many of them run at once
     std::vector<const Task*> seen_;  ///< out of the queue for a moment, to be estimated
     std::vector<Task*> running_;
     std::vector<Meeting*> meetings_;

@@ -19,6 +19,7 @@ ngx_int_t RenditionRequest::send_stored() {
     const StoredFacts& facts = disk_.facts();
     const off_t length = cache->length - static_cast<off_t>(cache->body_start);
     if (facts.status != NGX_HTTP_OK) {
+        miss_nothing();
         if (conf_->intercept_errors != 0) {
             // error_page decides, as for an error that has just happened.
             return fail({facts.status, "the original cannot be shown"});
@@ -29,6 +30,7 @@ ngx_int_t RenditionRequest::send_stored() {
         r_->headers_out.content_length_n = length;
         return vary() ? disk_.send(r_) : NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+    queue_missing();
     describe(facts, static_cast<std::uint64_t>(length));
     if (facts.life.states()) {
         born_ = facts.born;
@@ -54,6 +56,11 @@ ngx_int_t RenditionRequest::send_fresh() {
 
 ngx_int_t RenditionRequest::fail(const Error& error) {
     shared_.release();
+    missing_.clear();
+    if (report_.stand_in == StandIn::queued) {
+        report_.stand_in = StandIn::pending;  // where a stale rendition is the answer
+    }
+    failed_ = behind_;
     if (expired_ && stored_leads_on()) {
         failure_ = error;  // where it leads, the origin is not asked a second time
     }
@@ -71,6 +78,7 @@ ngx_int_t RenditionRequest::fail(const Error& error) {
     if (refreshing_) {
         return NGX_OK;
     }
+    miss_nothing();
     if (!vary()) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

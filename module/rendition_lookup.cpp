@@ -15,11 +15,16 @@ ngx_int_t RenditionRequest::look_up() {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     compose_key();
+    if (behind_ && key_ != wanted_) {
+        return NGX_OK;  // purged or replaced since: whoever asks next will say what is wanted now
+    }
     if (conf_->cache == nullptr) {
         report_.cache = CacheStatus::bypass;
         return seek();
     }
-    return on_cache(disk_.open(r_, conf_->cache, key_, conf_->cache_lock_timeout));
+    // Where another rendition will do, nobody waits for this one.
+    const bool waits = !behind_ && !may_stand_in();
+    return on_cache(disk_.open(r_, conf_->cache, key_, waits ? conf_->cache_lock_timeout : 0));
 }
 
 ngx_int_t RenditionRequest::look_again() {
@@ -30,11 +35,20 @@ ngx_int_t RenditionRequest::on_cache(DiskTier::Outcome outcome) {
     switch (outcome) {
         case DiskTier::Outcome::hit:
             report_.cache = CacheStatus::hit;
+            if (disk_.facts().status != NGX_HTTP_OK && may_stand_in()) {
+                return stand_in(StandIn::none);  // what is wrong may be wrong with the AVIF alone
+            }
             return disk_.facts().status == NGX_HTTP_NOT_FOUND ? doubt_absence() : send_stored();
         case DiskTier::Outcome::updating:
         case DiskTier::Outcome::expired:
             return on_stale(outcome);
         case DiskTier::Outcome::bypass:
+            if (behind_) {
+                return NGX_OK;  // another is making it
+            }
+            if (may_stand_in()) {
+                return stand_in(StandIn::pending);
+            }
             waited_ = true;
             [[fallthrough]];
         case DiskTier::Outcome::make:
@@ -46,6 +60,9 @@ ngx_int_t RenditionRequest::on_cache(DiskTier::Outcome outcome) {
             return pending;
         case DiskTier::Outcome::refused:
             report_.cache = CacheStatus::hit;
+            if (may_stand_in()) {
+                return stand_in(StandIn::none);
+            }
             return fail({disk_.refusal(), "the rendition took too long"});
         case DiskTier::Outcome::failed:
             break;
@@ -60,13 +77,18 @@ ngx_int_t RenditionRequest::seek() {
     }
     if (!shared_.opened()) {
         RedisService& service = *worker()->redis.at(conf_->redis);
-        shared_.open(service, std::string_view{key_}.substr(0, original_length_), key_,
-                     waited_ ? 0 : conf_->cache_lock_timeout, [this] {
-                         ngx_connection_t* connection = r_->connection;
-                         ngx_http_set_log_request(connection->log, r_);
-                         resume(&RenditionRequest::seek);
-                         ngx_http_run_posted_requests(connection);
-                     });
+        const std::string_view original = std::string_view{key_}.substr(0, original_length_);
+        const auto step = [this] {
+            ngx_connection_t* connection = r_->connection;
+            ngx_http_set_log_request(connection->log, r_);
+            resume(&RenditionRequest::seek);
+            ngx_http_run_posted_requests(connection);
+        };
+        if (may_stand_in()) {
+            shared_.open_to_look(service, original, key_, step);
+        } else {
+            shared_.open(service, original, key_, waited_ ? 0 : conf_->cache_lock_timeout, step);
+        }
     }
     switch (shared_.look()) {
         case SharedTier::Outcome::pending:
@@ -132,6 +154,8 @@ void RenditionRequest::pass_signpost() {
 // A size that a hint has led to cannot be had: what the URL says alone counts.
 ngx_int_t RenditionRequest::ignore_hints() {
     detour_.bare_size = true;
+    detour_.stands_in = false;
+    miss_nothing();
     if (const Status status = parse(); !status) {
         return fail(status.error());
     }

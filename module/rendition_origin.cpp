@@ -13,6 +13,9 @@ ngx_int_t RenditionRequest::make() {
     if (failure_) {
         return fail(*failure_);
     }
+    if (may_stand_in()) {
+        return stand_in(StandIn::queued);
+    }
     if (at_hand_) {
         auto [source, freshness] = std::move(*at_hand_);
         at_hand_.reset();

@@ -25,7 +25,13 @@ constexpr int most_restarts = 3;
 constexpr std::array<std::string_view, 9> status_names{"",         "HIT",     "REDIS",       "MISS",  "STALE",
                                                        "UPDATING", "EXPIRED", "REVALIDATED", "BYPASS"};
 
+constexpr std::array<std::string_view, 3> stand_in_names{"", "queued", "pending"};
+
 }  // namespace
+
+std::string_view name_of(StandIn how) noexcept {
+    return stand_in_names[static_cast<std::size_t>(how)];
+}
 
 std::string_view name_of(CacheStatus status) noexcept {
     return status_names[static_cast<std::size_t>(status)];
@@ -49,6 +55,9 @@ ngx_int_t rendition_handler(ngx_http_request_t* r) {
 
 RenditionRequest::~RenditionRequest() {
     detach();
+    if (Worker* here = worker(); here != nullptr && behind_) {
+        here->behind.end(wanted_, failed_);
+    }
 }
 
 RenditionRequest* RenditionRequest::of(const ngx_http_request_t* r) noexcept {
@@ -187,6 +196,9 @@ Status RenditionRequest::parse() {
         return parsed.error();
     }
     rendition_ = std::move(*parsed);
+    if (detour_.stands_in) {
+        rendition_.auto_formats.erase(rendition_.auto_formats.begin());
+    }
     if (detour_.past_signpost) {
         pass_signpost();
     }
@@ -231,7 +243,9 @@ ngx_int_t RenditionRequest::serve_original() {
 ngx_int_t RenditionRequest::post(std::unique_ptr<RenderJob> job) {
     std::unique_ptr<Task> task = std::move(job);
     auto* raw = static_cast<RenderJob*>(task.get());
-    if (!worker()->pool.post(task)) {
+    if (behind_) {
+        worker()->pool.post_spare(std::move(task));
+    } else if (!worker()->pool.post(task)) {
         return fail({503, "too much work is waiting"});
     }
     await(raw);
@@ -240,7 +254,7 @@ ngx_int_t RenditionRequest::post(std::unique_ptr<RenderJob> job) {
 
 ngx_int_t RenditionRequest::render(Source source, Freshness freshness) {
     auto job = std::make_unique<RenderJob>(this, std::move(source), rendition_, *conf_->settings,
-                                           std::chrono::milliseconds{conf_->timeout});
+                                           std::chrono::milliseconds{time_to_render()});
     for (const std::string& name : rendition_.watermarks) {
         const auto known = worker()->watermarks.find(name);
         if (known == worker()->watermarks.end()) {
@@ -257,6 +271,10 @@ ngx_int_t RenditionRequest::render(Source source, Freshness freshness) {
             local_ ? version_.text() + ' ' + std::string{local_->path()} : key_.substr(0, original_length_);
     }
     job->freshness = std::move(freshness);
+    if (behind_) {
+        job->time_from_begin = std::chrono::milliseconds{conf_->timeout};
+    }
+    job->keeps_source = !missing_.empty() && !local_;
     if (disk_.ours()) {
         job->file = disk_.prepare(r_);
     }
@@ -271,7 +289,7 @@ void RenditionRequest::await(RenderJob* job) noexcept {
     job_ = job;
     r_->write_event_handler = ngx_http_request_empty_handler;
     r_->read_event_handler = guard<&RenditionRequest::on_client_event>;
-    deadline_ = ngx_current_msec + conf_->timeout;
+    deadline_ = ngx_current_msec + time_to_render();
     arm(std::min(conf_->timeout, DiskTier::lease / 2));
 }
 
@@ -312,6 +330,7 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
         shared_.close();  // the new original has another key
         expired_ = false;
         detour_ = {};
+        miss_nothing();
         return begin();
     }
     if (disk_.ours()) {
@@ -352,6 +371,14 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
     } else if (job.kept) {
         report_.cache = CacheStatus::revalidated;
     }
+    if (job.keeps_source && made && !job.kept) {
+        at_hand_.emplace(std::move(job.source), job.freshness);
+    }
+    if (made && job.freshness.valid_until(NGX_HTTP_OK, false) <= 0) {
+        miss_nothing();  // nor might the AVIF be kept
+    }
+    queue_missing();
+    at_hand_.reset();
     encoded_.emplace(std::move(**job.outcome));
     etag_ = std::move(job.etag);
     control_ = std::move(job.freshness.cache_control);
@@ -446,6 +473,12 @@ void RenditionRequest::on_timer(ngx_event_t* event) {
     auto* request = static_cast<RenditionRequest*>(event->data);
     request->disk_.renew(request->r_);
     request->shared_.renew();
+    if (request->behind_ && request->job_ != nullptr && worker()->pool.waits(request->job_) &&
+        !request->still_wanted()) {
+        request->detach();
+        request->finish(NGX_OK);
+        return;
+    }
     if (request->deadline_ == 0) {
         request->arm(DiskTier::lease / 2);
         return;

@@ -34,9 +34,18 @@ enum class CacheStatus : std::uint8_t {
 };
 std::string_view name_of(CacheStatus status) noexcept;
 
+/// Whether an answer stands in for an AVIF that will come, as $media_behind says it.
+enum class StandIn : std::uint8_t {
+    none,
+    queued,   ///< this request has it made
+    pending,  ///< another one does, or there is no room for it now
+};
+std::string_view name_of(StandIn how) noexcept;
+
 /// What variables and logs tell about a request.
 struct Report {
     CacheStatus cache = CacheStatus::none;
+    StandIn stand_in = StandIn::none;
     bool rendered = false;
     double render_seconds = 0, queue_seconds = 0;
     Route route = Route::libvips;
@@ -64,6 +73,12 @@ class RenditionRequest {
     void refresh();
     /// For that request, before: it renews what `client` has come to.
     void come_after(const RenditionRequest& client) noexcept { detour_ = client.detour_; }
+
+    /// In a request of make_behind(): makes the rendition of that key, which `client` has done without, and
+    /// answers nobody. What `client` knows of the original is taken over.
+    void come_behind(RenditionRequest& client, std::string key);
+    void make_spare();
+    ngx_http_request_t* own() const noexcept { return r_; }
 
     /// A job's outcome.
     void on_rendered(RenderJob& job);
@@ -119,6 +134,13 @@ class RenditionRequest {
     Validators known() const;
     std::optional<ngx_int_t> fail_stale(int status);
 
+    bool may_stand_in() const;
+    ngx_int_t stand_in(StandIn how);
+    void miss_nothing() noexcept;
+    bool still_wanted();
+    void queue_missing() noexcept;
+    ngx_msec_t time_to_render() const noexcept;
+
     ngx_int_t send_stored();
     ngx_int_t send_fresh();
     ngx_int_t fail(const Error& error);
@@ -160,6 +182,7 @@ class RenditionRequest {
     struct Detour {
         bool past_signpost = false;  ///< the original moves
         bool bare_size = false;      ///< hints have given way: they set no size any more
+        bool stands_in = false;      ///< the AVIF is not there: the next format is the one
         bool arrived = false;        ///< the original was missing, and has been uploaded since
     };
     Detour detour_;
@@ -183,6 +206,10 @@ class RenditionRequest {
     bool waited_ = false;         ///< long enough for another of this machine
     bool late_ = false;           ///< the deadline has passed
     bool refreshing_ = false;     ///< nobody waits for the answer
+    bool behind_ = false;         ///< nor did anybody ask for it: it is made where threads are spare
+    bool failed_ = false;
+    std::string wanted_;   ///< the cache key of what is made behind
+    std::string missing_;  ///< of the AVIF that this answer does without, if nobody makes it
     int restarts_ = 0;
     bool passing_ = false;  ///< another location sends the untouched original
     bool swallows_ = false;

@@ -75,7 +75,14 @@ void SharedTier::open(RedisService& service, std::string_view original, std::str
     timer_.data = this;
     timer_.log = ngx_cycle->log;
     state_ = State::idle;
+    bids_ = true;
     pause_ = 0;
+}
+
+void SharedTier::open_to_look(RedisService& service, std::string_view original, std::string_view key,
+                              std::function<void()> step) {
+    open(service, original, key, 0, std::move(step));
+    bids_ = false;
 }
 
 SharedTier::Outcome SharedTier::look() {
@@ -114,8 +121,10 @@ void SharedTier::on_got(std::span<RespReply> replies) {
     } else if (replies[0].value().string()) {
         found_ = std::move(replies[0]);
         settle(Outcome::found);
-    } else {
+    } else if (bids_) {
         bid();
+    } else {
+        settle(Outcome::alone);
     }
 }
 

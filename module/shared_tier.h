@@ -31,6 +31,9 @@ class SharedTier {
     /// on the loop once a pending look() can go on. Waits for another's work for `patience` at most.
     void open(RedisService& service, std::string_view original, std::string_view key, ngx_msec_t patience,
               std::function<void()> step);
+    /// The same for one who will not make it: look() bids for no lease, and finds it or nothing (`alone`).
+    void open_to_look(RedisService& service, std::string_view original, std::string_view key,
+                      std::function<void()> step);
     bool opened() const noexcept { return service_ != nullptr; }
     /// Back to before open(); gives the lease back.
     void close() noexcept;
@@ -71,6 +74,7 @@ class SharedTier {
     ngx_msec_t give_up_ = 0;
 
     State state_ = State::idle;
+    bool bids_ = true;
     Outcome outcome_ = Outcome::pending;
     bool inside_ = false;  ///< look() is on the stack
     std::shared_ptr<RedisCall> call_;

@@ -38,6 +38,8 @@ struct Variable {
 const std::array<Variable, 11> variables{{
     {ngx_string("media_cache_status"),
      [](const RenditionRequest& q) { return std::string{name_of(q.report().cache)}; }},
+    {ngx_string("media_behind"),
+     [](const RenditionRequest& q) { return std::string{name_of(q.report().stand_in)}; }},
     {ngx_string("media_render_time"),
      [](const RenditionRequest& q) { return seconds(q.report().rendered, q.report().render_seconds); }},
     {ngx_string("media_queue_time"),

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/picture/watermark.h"
+#include "module/behind.h"
 #include "module/event_dispatch.h"
 #include "module/hot_files.h"
 #include "module/mirror_debt.h"
@@ -31,6 +32,7 @@ struct Worker {
     RenderPool pool;
     std::map<std::string, std::shared_ptr<Watermark>, std::less<>> watermarks;
     HotFiles hot_files;
+    Behind behind;
     std::map<const RedisConfig*, std::unique_ptr<RedisService>> redis;
     std::map<const RedisService*, std::unique_ptr<MirrorDebt>> mirror_debts;  ///< of each
     ngx_event_t sweep{};

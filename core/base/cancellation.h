@@ -31,6 +31,9 @@ class Cancellation {
 
     void cancel() noexcept { cancelled_.store(true, std::memory_order_relaxed); }
 
+    /// Another deadline; by the thread that works, while nobody else reads it.
+    void set_deadline(Clock::time_point deadline) noexcept { deadline_ = deadline; }
+
     /// Someone called cancel(): the result is not wanted.
     bool cancelled() const noexcept {
         return cancelled_.load(std::memory_order_relaxed) ||

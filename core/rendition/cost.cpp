@@ -63,7 +63,8 @@ constexpr double lossless = 12;  ///< times as much
 constexpr double tries = 4;      ///< until a rendition fits into max_bytes
 
 constexpr double seconds = 1e-9;
-constexpr double least = 0.0005;        ///< whatever it is
+constexpr double least = 0.0005;  ///< whatever it is
+constexpr double camera_pixels = 12e6;
 constexpr double unknown_pixels = 1e6;  ///< of a document
 constexpr int description_side = 400;   ///< `fm=json` wants a small picture as well
 constexpr double survey_pixel = 4;      ///< and looks at all of it
@@ -173,6 +174,12 @@ double relentless_nanoseconds(Format format, int effort) noexcept {
         default:
             return 0;
     }
+}
+
+double encoding_seconds(const Rendition& rendition, const RenderSettings& settings, Format format) noexcept {
+    const double width = rendition.width.value_or(rendition.height.value_or(0));
+    const double height = rendition.height.value_or(rendition.width.value_or(0));
+    return pixel_cost(rendition, settings, format) * (width > 0 ? width * height : camera_pixels) * seconds;
 }
 
 double seconds_of(const Outline& original, const Rendition& rendition,

@@ -13,6 +13,10 @@ namespace media {
 double seconds_of(const Outline& original, const Rendition& rendition,
                   const RenderSettings& settings) noexcept;
 
+/// CPU seconds that the encoder takes about, where no more is known of the picture than the box it goes into:
+/// with one side a square, without any what a camera makes.
+double encoding_seconds(const Rendition& rendition, const RenderSettings& settings, Format format) noexcept;
+
 /// Nanoseconds for a pixel, of encoders that run to their end once begun; rounded down. 0 for the others.
 double relentless_nanoseconds(Format format, int effort) noexcept;
 

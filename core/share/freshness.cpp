@@ -151,6 +151,31 @@ std::uint32_t age_of(std::string_view age) noexcept {
     return static_cast<std::uint32_t>(delta_seconds(next_member(age)).value_or(0));
 }
 
+std::string shortened(std::string_view cache_control, std::uint32_t most, std::uint32_t age) {
+    std::string kept;
+    bool stored = true;
+    std::int64_t seconds = most;
+    while (!cache_control.empty()) {
+        const std::string_view member = next_member(cache_control);
+        const std::size_t equals = std::min(member.find('='), member.size());
+        const std::string_view name = trimmed(member.substr(0, equals));
+        if (same(name, "max-age") || same(name, "s-maxage")) {
+            const auto said = delta_seconds(trimmed(member.substr(std::min(equals + 1, member.size()))));
+            seconds = std::clamp<std::int64_t>(std::int64_t{said.value_or(0)} - age, 0, seconds);
+        } else if (!same(name, "immutable") && !same(name, "stale-while-revalidate") &&
+                   !same(name, "stale-if-error") && !member.empty()) {
+            stored = stored && !same(name, "no-store");
+            kept += (kept.empty() ? "" : ", ");
+            kept += member;
+        }
+    }
+    if (stored) {
+        kept += (kept.empty() ? "" : ", ");
+        kept += "max-age=" + std::to_string(seconds);
+    }
+    return kept;
+}
+
 std::optional<time_t> http_date(std::string_view text) noexcept {
     const std::size_t comma = text.find(',');
     std::tm when{};

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <ctime>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace media {
@@ -40,6 +41,10 @@ std::uint32_t age_of(std::string_view age) noexcept;
 
 /// The Unix time of an HTTP date in any of its three forms (RFC 9110, section 5.6.7).
 std::optional<time_t> http_date(std::string_view text) noexcept;
+
+/// The `Cache-Control` of an answer that is to be kept for `most` seconds at most, by a cache that gets it
+/// `age` seconds after the origin made it and is not told so. Whatever it says beside lifetimes stays.
+std::string shortened(std::string_view cache_control, std::uint32_t most, std::uint32_t age);
 
 /// Whether a `Vary` still allows one answer to serve all clients, who are told apart by none of the fields
 /// that it names: those that never reach the origin, and Origin, which changes header fields only.

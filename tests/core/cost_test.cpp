@@ -137,6 +137,27 @@ TEST(Cost, SizeUnknown) {
     EXPECT_GT(cost(document, "w=400"), 0);
 }
 
+TEST(Cost, EncodingByTheBox) {
+    RenderSettings settings;
+    const auto saved = [&settings](std::string_view query) {
+        ParseContext context;
+        context.settings = &settings;
+        const auto rendition = parse_query(query, context);
+        return encoding_seconds(*rendition, settings, Format::avif) -
+               encoding_seconds(*rendition, settings, Format::webp);
+    };
+    // By default AVIF is about as cheap as WebP, and only what is huge takes much longer.
+    EXPECT_LT(saved("w=1200"), 0.05);
+    EXPECT_LT(saved("w=1600&h=1067"), 0.05);
+    EXPECT_GT(saved("w=2400"), 0.05);
+    EXPECT_GT(saved("fm=auto"), 0.05);
+    EXPECT_EQ(saved("w=500"), saved("h=500"));
+    EXPECT_EQ(saved("w=500"), saved("w=500&h=500"));
+    settings.effort[static_cast<std::size_t>(Format::avif)] = 4;
+    EXPECT_GT(saved("w=300"), 0.05);
+    EXPECT_LT(saved("w=100"), 0.05);
+}
+
 class Outlines : public PictureTest {};
 
 TEST_F(Outlines, SizesOfAllFormats) {

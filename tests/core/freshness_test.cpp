@@ -132,5 +132,32 @@ TEST(EntityTag, IsStrongWithoutPrefix) {
     }
 }
 
+TEST(Shortened, LifetimesOnly) {
+    struct Shorter {
+        std::string_view control;
+        std::uint32_t age;
+        std::string_view expected;
+    };
+    for (const auto& [control, age, expected] : std::initializer_list<Shorter>{
+             {"", 0, "max-age=10"},
+             {"max-age=100", 0, "max-age=10"},
+             {"max-age=7", 0, "max-age=7"},
+             {"max-age=100", 95, "max-age=5"},
+             {"max-age=100", 200, "max-age=0"},
+             {"MAX-AGE = \"4\" ,public", 0, "public, max-age=4"},
+             {"max-age=100, s-maxage=3", 0, "max-age=3"},
+             {"max-age=nonsense", 0, "max-age=0"},
+             {"private, max-age=60, immutable", 0, "private, max-age=10"},
+             {"stale-while-revalidate=60, stale-if-error=9, must-revalidate", 0,
+              "must-revalidate, max-age=10"},
+             {"no-store", 0, "no-store"},
+             {"no-store, max-age=60", 0, "no-store"},
+             {"no-cache=\"a, b\", no-transform,,", 0, "no-cache=\"a, b\", no-transform, max-age=10"},
+         }) {
+        EXPECT_EQ(shortened(control, 10, age), expected) << control << ' ' << age;
+    }
+    EXPECT_EQ(shortened("public", 3600, 0), "public, max-age=3600");
+}
+
 }  // namespace
 }  // namespace media
