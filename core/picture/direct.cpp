@@ -20,11 +20,14 @@ constexpr int fine_colour = 90;
 std::optional<PlaneOrder> order_of(const RenderTask& task, const PictureSource& source, const Layout& layout,
                                    bool halved) {
     const Geometry& geometry = layout.geometry;
-    if (task.route == Route::libvips || source.format() != Format::jpeg || task.rendition.trim ||
+    const bool planar =
+        source.format() == Format::jpeg || (source.format() == Format::webp && !source.alpha());
+    if (task.route == Route::libvips || !planar || task.rendition.trim ||
         Colour(source.header()).profiled()) {
         return std::nullopt;
     }
     PlaneOrder order;
+    order.whole = source.size();
     order.turn = layout.turn;
     order.target = layout.turn.apply(geometry.resized);
     order.box = before(layout.turn, layout.box, source.size());

@@ -15,7 +15,7 @@
 namespace media {
 
 /// What a rendition is made of, if it can be made of planes. Nothing where it has to come through libvips for
-/// what its header says already: the original is no JPEG, has a colour profile, or would be enlarged.
+/// what its header says already: the original has no planes, has a colour profile, or would be enlarged.
 std::optional<PlaneOrder> order_of(const RenderTask& task, const RenderPlan& plan);
 
 /// The only page of an original: upright, resized and cut, but by content. Taken from `task.decoded` where

@@ -16,6 +16,7 @@
 #include "core/picture/png_reader.h"
 #include "core/picture/resize.h"
 #include "core/picture/trim.h"
+#include "core/picture/webp_reader.h"
 
 namespace media {
 
@@ -91,7 +92,7 @@ class Maker {
             if (const auto planes = planes_of(task_, source_, layout_, false)) {
                 return {finished(cut_out(pixels_of(*planes).image())), Route::direct};
             }
-            if (const auto small = resized_png()) {
+            if (const auto small = resized_lines()) {
                 return {finished(upright(*small)), Route::direct};
             }
         }
@@ -273,26 +274,32 @@ class Maker {
                       task_.cancellation);
     }
 
-    // The same of a PNG that libvips is not needed for.
-    std::optional<VImage> resized_png() const {
-        if (source_.format() != Format::png || task_.route == Route::libvips || task_.rendition.trim) {
+    // The same where libvips is not needed: of most PNGs and of every still WebP.
+    std::optional<VImage> resized_lines() const {
+        if (task_.route == Route::libvips || task_.rendition.trim) {
             return std::nullopt;
         }
         const VImage& header = source_.header();
         const Box box = stored_box();
         const Resizing what = resizing(box.width, box.height);
-        PngReader reader(task_.original);
-        if (!LineResize::suits(header, what) || !reader.open() || reader.bands() != header.bands() ||
-            reader.size() != source_.size()) {
+        if (!LineResize::suits(header, what)) {
             return std::nullopt;
         }
         LineResize small(header, size_of(box), what);
         int y = 0;
-        const bool sound = reader.read(
-            [&](const std::uint8_t* line) {
-                return y++ < box.y || small.take(line + static_cast<std::ptrdiff_t>(box.x) * reader.bands());
-            },
-            task_.cancellation);
+        const auto use = [&](const std::uint8_t* line) {
+            return y++ < box.y || small.take(line + static_cast<std::ptrdiff_t>(box.x) * header.bands());
+        };
+        bool sound = false;
+        if (source_.format() == Format::png) {
+            PngReader reader(task_.original);
+            sound = reader.open() && reader.bands() == header.bands() && reader.size() == source_.size() &&
+                    reader.read(use, task_.cancellation);
+        } else if (source_.format() == Format::webp) {
+            WebpReader reader(task_.original);
+            sound = reader.open() && header.bands() >= 3 && reader.size() == source_.size() &&
+                    reader.read_pixels(header.bands(), use, task_.cancellation);
+        }
         return sound ? std::optional(small.result()) : std::nullopt;
     }
 

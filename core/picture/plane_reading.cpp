@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "core/picture/failure.h"
+#include "core/picture/webp_reader.h"
+#include "core/rendition/format.h"
 
 namespace media {
 
@@ -50,6 +52,25 @@ int shrink_for(double factor) {
 
 bool PlaneReading::read(ByteView original, FailOn fail_on, const Cancellation& cancellation,
                         const std::function<bool(std::size_t)>& wanted) {
+    const auto enough = [&] {
+        bool all = true;
+        for (std::size_t i = 0; i < orders_.size(); ++i) {
+            if (!dropped_[i] && !wanted(i)) {
+                dropped_[i] = true;
+                for (std::size_t c = 0; c < cascades_.size(); ++c) {
+                    cascades_[c].drop(results_[i][c]);
+                }
+            }
+            all = all && (dropped_[i] || complete(i));
+        }
+        return all;
+    };
+    return sniff(original) == Format::webp ? read_webp(original, cancellation, enough)
+                                           : read_jpeg(original, fail_on, cancellation, enough);
+}
+
+bool PlaneReading::read_jpeg(ByteView original, FailOn fail_on, const Cancellation& cancellation,
+                             const Enough& enough) {
     JpegReader reader(original, fail_on, cancellation);
     if (!reader.open()) {
         check(cancellation);
@@ -63,24 +84,26 @@ bool PlaneReading::read(ByteView original, FailOn fail_on, const Cancellation& c
     }
     do {
         begin(reader.scale(shrink_for(factor), halved && factor >= PlaneCascade::least_residue));
-    } while (!reader.read(
-        [&](int component, const std::uint8_t* line) {
-            cascades_[static_cast<std::size_t>(component)].push(line);
-        },
-        [&] {
-            bool enough = true;
-            for (std::size_t i = 0; i < orders_.size(); ++i) {
-                if (!dropped_[i] && !wanted(i)) {
-                    dropped_[i] = true;
-                    for (std::size_t c = 0; c < cascades_.size(); ++c) {
-                        cascades_[c].drop(results_[i][c]);
-                    }
-                }
-                enough = enough && (dropped_[i] || complete(i));
-            }
-            return enough;
-        }));
+    } while (!reader.read([&](int component, const std::uint8_t* line) { push(component, line); }, enough));
     return true;
+}
+
+bool PlaneReading::read_webp(ByteView original, const Cancellation& cancellation, const Enough& enough) {
+    WebpReader reader(original);
+    if (!reader.open() || !reader.lossy() || !(reader.size() == orders_.front().whole)) {
+        return false;
+    }
+    begin(reader.planes());
+    if (!reader.read_planes([&](int component, const std::uint8_t* line) { push(component, line); }, enough,
+                            cancellation)) {
+        cascades_.clear();
+        return false;
+    }
+    return true;
+}
+
+void PlaneReading::push(int component, const std::uint8_t* line) {
+    cascades_[static_cast<std::size_t>(component)].push(line);
 }
 
 void PlaneReading::begin(std::span<const JpegReader::Component> components) {

@@ -1,8 +1,9 @@
-// From a JPEG to its planes in the sizes of renditions.
+// From a JPEG or WebP to its planes in the sizes of renditions.
 #pragma once
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <vector>
@@ -17,6 +18,7 @@ namespace media {
 
 /// What is wanted of an original, in pixels of the picture as it is stored. Nothing is enlarged.
 struct PlaneOrder {
+    Size whole;           ///< the picture
     Box box;              ///< is resized
     Size target;          ///< to this size
     Box cut;              ///< of which this is wanted
@@ -33,8 +35,9 @@ class PlaneReading {
     explicit PlaneReading(std::span<const PlaneOrder> orders) : orders_(orders) {}
 
     /// Decodes at the smallest size that does for all, until nothing is lacking. `wanted` is asked now and
-    /// then whether anybody still wants an order. False where this is no such JPEG (JpegReader). Throws
-    /// Failure; what was complete by then can be taken all the same.
+    /// then whether anybody still wants an order. False where this is no such JPEG (JpegReader) or
+    /// WebP (WebpReader): then nothing is complete. Throws Failure; what was complete by then can be taken
+    /// all the same.
     bool read(ByteView original, FailOn fail_on, const Cancellation& cancellation,
               const std::function<bool(std::size_t)>& wanted);
 
@@ -44,6 +47,11 @@ class PlaneReading {
     Planes take(std::size_t order);
 
   private:
+    using Enough = std::function<bool()>;
+
+    bool read_jpeg(ByteView original, FailOn fail_on, const Cancellation& cancellation, const Enough& enough);
+    bool read_webp(ByteView original, const Cancellation& cancellation, const Enough& enough);
+    void push(int component, const std::uint8_t* line);
     void begin(std::span<const JpegReader::Component> components);
 
     std::span<const PlaneOrder> orders_;

@@ -108,7 +108,7 @@ std::vector<std::shared_ptr<const DecodedPlanes>> decode_together(
     std::span<const RenderTask> tasks) noexcept {
     try {
         const auto format = tasks.size() < 2 ? std::nullopt : sniff(tasks.front().original);
-        if (format == Format::jpeg) {
+        if (format == Format::jpeg || format == Format::webp) {
             const Orders orders = orders_of(tasks);
             if (orders.tasks > 1) {
                 return decode(tasks, orders);
