@@ -79,10 +79,9 @@ template <class D, class V>
 HWY_INLINE V Paeth(D /*d*/, V a, V b, V c) {
     const auto to_a = Distance(b, c);
     const auto to_b = Distance(a, c);
-    const auto apart = hn::Xor(hn::VecFromMask(D(), hn::Eq(hn::Max(b, c), b)),
-                               hn::VecFromMask(D(), hn::Eq(hn::Max(a, c), a)));
-    const auto equal = hn::Or(hn::VecFromMask(D(), hn::Eq(a, c)), hn::VecFromMask(D(), hn::Eq(b, c)));
-    const auto between = hn::MaskFromVec(hn::Or(apart, equal));
+    const auto below_b = hn::VecFromMask(D(), hn::Eq(hn::Max(b, c), b));
+    const auto below_a = hn::VecFromMask(D(), hn::Eq(hn::Max(a, c), a));
+    const auto between = hn::MaskFromVec(hn::Xor(below_a, below_b));
     const auto to_c = hn::IfThenElse(between, Distance(to_a, to_b), hn::SaturatedAdd(to_a, to_b));
     const auto not_a = hn::IfThenElse(hn::Eq(hn::Min(to_b, to_c), to_b), b, c);
     return hn::IfThenElse(hn::Eq(hn::Min(to_a, hn::Min(to_b, to_c)), to_a), a, not_a);

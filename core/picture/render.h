@@ -17,8 +17,8 @@
 
 namespace media {
 
-/// How the pixels of an original get into their final size: by the planes in which a JPEG keeps them, which
-/// is all that most originals need, or through libvips, which can do anything.
+/// How the pixels of an original get into their final size: from readers of our own, as planes (JPEG, WebP)
+/// or lines (PNG, WebP), which is all that most originals need, or through libvips, which can do anything.
 enum class Route : std::uint8_t { direct, libvips };
 
 struct DecodedPlanes;
