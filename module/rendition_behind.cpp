@@ -65,6 +65,10 @@ void RenditionRequest::queue_missing() noexcept {
     if (missing_.empty()) {
         return;
     }
+    if (ngx_exiting != 0) {
+        report_.stand_in = StandIn::pending;  // the next worker's
+        return;
+    }
     try {
         const std::string key = std::exchange(missing_, {});
         switch (worker()->behind.begin(key)) {

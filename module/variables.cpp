@@ -35,7 +35,7 @@ struct Variable {
 };
 
 // The table of variables; module/README.md lists the same.
-const std::array<Variable, 11> variables{{
+const std::array<Variable, 12> variables{{
     {ngx_string("media_cache_status"),
      [](const RenditionRequest& q) { return std::string{name_of(q.report().cache)}; }},
     {ngx_string("media_behind"),
