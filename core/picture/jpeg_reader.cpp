@@ -168,7 +168,7 @@ bool JpegReader::open() {
     return state_->read_header() && plain(state_->codec);
 }
 
-std::span<const JpegReader::Component> JpegReader::scale(int shrink, bool halved) {
+std::span<const JpegReader::Component> JpegReader::scale(int shrink) {
     State& s = *state_;
     s.codec.scale_num = 8 / static_cast<unsigned>(shrink);
     s.codec.scale_denom = 8;
@@ -183,31 +183,16 @@ std::span<const JpegReader::Component> JpegReader::scale(int shrink, bool halved
         sizes[i] = infos[i].DCT_scaled_size;
     }
     if (s.by == By::any) {
-        for (std::size_t i = 1; halved && i < count; ++i) {
-            while (sizes[i] > 1 && infos[i].h_samp_factor * sizes[i] >= infos[0].h_samp_factor * sizes[0] &&
-                   infos[i].v_samp_factor * sizes[i] >= infos[0].v_samp_factor * sizes[0]) {
-                sizes[i] /= 2;
-            }
-        }
         s.skim = JpegSkim::of(s.codec, sizes, {s.codec.src->next_input_byte, s.codec.src->bytes_in_buffer});
-        if (s.skim == nullptr) {
-            s.by = By::libjpeg;
-            return scale(shrink, halved);
-        }
     }
     for (std::size_t i = 0; i < count; ++i) {
         const jpeg_component_info& c = infos[i];
-        const auto samples = [size = sizes[i]](JDIMENSION pixels, int factor, int most) {
-            const std::uint64_t divisor = static_cast<unsigned>(most) * 8U;
-            const std::uint64_t all = std::uint64_t{pixels} * static_cast<unsigned>(factor * size);
-            return static_cast<int>((all + divisor - 1) / divisor);
-        };
         Component& component = s.components[i];
         component.across =
             static_cast<double>(c.h_samp_factor) * sizes[i] / (s.codec.max_h_samp_factor * 8.0);
         component.down = static_cast<double>(c.v_samp_factor) * sizes[i] / (s.codec.max_v_samp_factor * 8.0);
-        component.width = samples(s.codec.image_width, c.h_samp_factor, s.codec.max_h_samp_factor);
-        component.height = samples(s.codec.image_height, c.v_samp_factor, s.codec.max_v_samp_factor);
+        component.width = static_cast<int>(c.downsampled_width);
+        component.height = static_cast<int>(c.downsampled_height);
     }
     return {s.components.data(), count};
 }

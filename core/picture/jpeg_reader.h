@@ -38,9 +38,8 @@ class JpegReader {
     /// Reads the header. False where this is not such a JPEG; never throws for what is in the bytes.
     bool open();
 
-    /// Decides to decode at 1/shrink (1, 2, 4, 8), and tells what the planes will be like. `halved`: half as
-    /// many samples of colour as of brightness will do, each way; it may come in more.
-    std::span<const Component> scale(int shrink, bool halved = false);
+    /// Decides to decode at 1/shrink (1, 2, 4, 8), and tells what the planes will be like.
+    std::span<const Component> scale(int shrink);
 
     /// Decodes, until the end or until `enough` says so. False where that has to be done once more, from
     /// scale() on, and all lines that came are to be forgotten: something is wrong with the original, and

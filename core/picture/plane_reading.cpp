@@ -77,13 +77,11 @@ bool PlaneReading::read_jpeg(ByteView original, FailOn fail_on, const Cancellati
         return false;
     }
     double factor = factor_of(orders_.front());
-    bool halved = true;
     for (const PlaneOrder& order : orders_) {
         factor = std::min(factor, factor_of(order));
-        halved = halved && order.halved;
     }
     do {
-        begin(reader.scale(shrink_for(factor), halved && factor >= PlaneCascade::least_residue));
+        begin(reader.scale(shrink_for(factor)));
     } while (!reader.read([&](int component, const std::uint8_t* line) { push(component, line); }, enough));
     return true;
 }

@@ -30,9 +30,8 @@ bool is_small(ByteView bytes) {
 void try_out(ByteView bytes, unsigned how) {
     const int shrink = 1 << (how & 3U);
     const auto fail_on = static_cast<FailOn>(how >> 2U & 3U);
-    const bool halved = (how & 16U) != 0;
-    const Outcome any = outcome_of(bytes, JpegReader::By::any, shrink, halved, fail_on);
-    const Outcome libjpeg = outcome_of(bytes, JpegReader::By::libjpeg, shrink, halved, fail_on);
+    const Outcome any = outcome_of(bytes, JpegReader::By::any, shrink, fail_on);
+    const Outcome libjpeg = outcome_of(bytes, JpegReader::By::libjpeg, shrink, fail_on);
     demand(any.opened == libjpeg.opened);
     demand(any.error.has_value() == libjpeg.error.has_value());
     if (!any.opened || any.error) {

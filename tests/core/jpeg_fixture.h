@@ -106,8 +106,7 @@ struct Outcome {
 };
 
 /// `lines` of the first plane are enough.
-inline Outcome outcome_of(ByteView file, JpegReader::By by, int shrink, bool halved = false,
-                          FailOn fail_on = FailOn::truncated,
+inline Outcome outcome_of(ByteView file, JpegReader::By by, int shrink, FailOn fail_on = FailOn::truncated,
                           std::size_t lines = std::numeric_limits<std::size_t>::max()) {
     const Cancellation cancellation(Cancellation::Clock::now() + std::chrono::minutes(10));
     Outcome outcome;
@@ -119,7 +118,7 @@ inline Outcome outcome_of(ByteView file, JpegReader::By by, int shrink, bool hal
     try {
         bool first = true;
         const auto begin = [&] {
-            const auto components = reader.scale(shrink, halved);
+            const auto components = reader.scale(shrink);
             outcome.components.assign(components.begin(), components.end());
             outcome.planes.assign(components.size(), {});
             outcome.ended_by_skim = reader.skims();

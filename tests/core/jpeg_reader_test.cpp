@@ -48,8 +48,8 @@ double psnr(const std::vector<std::uint8_t>& a, const std::vector<std::uint8_t>&
 
 // Whatever happens within, outside it is what libjpeg makes of it.
 void expect_as_libjpeg(const File& file, int shrink, FailOn fail_on, const std::string& what) {
-    const Outcome any = outcome_of({file.data(), file.size()}, By::any, shrink, false, fail_on);
-    const Outcome libjpeg = outcome_of({file.data(), file.size()}, By::libjpeg, shrink, false, fail_on);
+    const Outcome any = outcome_of({file.data(), file.size()}, By::any, shrink, fail_on);
+    const Outcome libjpeg = outcome_of({file.data(), file.size()}, By::libjpeg, shrink, fail_on);
     ASSERT_EQ(any.opened, libjpeg.opened) << what;
     ASSERT_EQ(any.error.has_value(), libjpeg.error.has_value())
         << what << ", at level " << static_cast<int>(fail_on);
@@ -125,14 +125,12 @@ TEST(JpegReader, SkimsEveryKindExactly) {
     for (const JpegKind& kind : served_kinds()) {
         const File file = coded(kind);
         for (const int shrink : shrinks) {
-            for (const bool halved : {false, true}) {
-                SCOPED_TRACE(name_of(kind) + " at 1/" + std::to_string(shrink));
-                const Outcome outcome = outcome_of({file.data(), file.size()}, By::any, shrink, halved);
-                ASSERT_TRUE(outcome.opened);
-                ASSERT_TRUE(outcome.ended_by_skim);
-                EXPECT_FALSE(outcome.error);
-                expect_exact(file, outcome, true);
-            }
+            SCOPED_TRACE(name_of(kind) + " at 1/" + std::to_string(shrink));
+            const Outcome outcome = outcome_of({file.data(), file.size()}, By::any, shrink);
+            ASSERT_TRUE(outcome.opened);
+            ASSERT_TRUE(outcome.ended_by_skim);
+            EXPECT_FALSE(outcome.error);
+            expect_exact(file, outcome, true);
         }
     }
 }
@@ -166,26 +164,6 @@ TEST(JpegReader, SkimsWhatLibjpegDecodes) {
                 }
             }
         }
-    }
-}
-
-TEST(JpegReader, ColourMayComeInHalf) {
-    struct Case {
-        int across, down, shrink, luma, colour;  // the widths of an original 64 pixels wide
-    };
-    for (const Case& c : {Case{1, 1, 1, 64, 32},
-                          {1, 1, 8, 8, 8},
-                          {1, 1, 4, 16, 8},
-                          {2, 2, 1, 64, 32},
-                          {2, 2, 2, 32, 16},
-                          {2, 2, 8, 8, 4},
-                          {2, 1, 2, 32, 16},
-                          {2, 1, 8, 8, 4}}) {
-        const File file = coded({.width = 64, .height = 64, .across = c.across, .down = c.down});
-        const Outcome outcome = outcome_of({file.data(), file.size()}, By::any, c.shrink, true);
-        EXPECT_EQ(outcome.components[0].width, c.luma) << c.across << c.down << c.shrink;
-        EXPECT_EQ(outcome.components[1].width, c.colour) << c.across << c.down << c.shrink;
-        EXPECT_EQ(outcome.components[2].width, c.colour) << c.across << c.down << c.shrink;
     }
 }
 
@@ -269,7 +247,7 @@ TEST(JpegReader, SkimsNothingThatIsOutOfOrder) {
         {"an empty scan", File(file.begin(), file.begin() + static_cast<std::ptrdiff_t>(scan)), false},
     }};
     for (const Case& c : cases) {
-        const Outcome outcome = outcome_of({c.file.data(), c.file.size()}, By::any, 4, false, FailOn::none);
+        const Outcome outcome = outcome_of({c.file.data(), c.file.size()}, By::any, 4, FailOn::none);
         EXPECT_TRUE(outcome.begun_by_skim) << c.name;
         EXPECT_EQ(outcome.ended_by_skim, c.served) << c.name;
         for (const FailOn level : {FailOn::none, FailOn::truncated, FailOn::error, FailOn::warning}) {
@@ -298,8 +276,7 @@ TEST(JpegReader, TakesNoBadTables) {
             none.erase(none.begin() + static_cast<std::ptrdiff_t>(at),
                        none.begin() + static_cast<std::ptrdiff_t>(at + 2 + length));
             for (const File* each : {&crowded, &large, &none}) {
-                const Outcome outcome =
-                    outcome_of({each->data(), each->size()}, By::any, 8, false, FailOn::none);
+                const Outcome outcome = outcome_of({each->data(), each->size()}, By::any, 8, FailOn::none);
                 EXPECT_FALSE(outcome.ended_by_skim) << at;
                 for (const int shrink : shrinks) {
                     expect_as_libjpeg(*each, shrink, FailOn::truncated, std::to_string(at));
@@ -330,13 +307,12 @@ TEST(JpegReader, CutBehindWhatIsWantedItIsWhole) {
     for (const int shrink : shrinks) {
         const std::size_t lines = 32 / static_cast<std::size_t>(shrink);  // two of four rows of MCUs
         const Outcome whole =
-            outcome_of({file.data(), file.size()}, By::any, shrink, false, FailOn::truncated, lines);
+            outcome_of({file.data(), file.size()}, By::any, shrink, FailOn::truncated, lines);
         ASSERT_EQ(whole.planes[0].size(), lines * static_cast<std::size_t>(whole.components[0].width));
         bool refused = false;
         bool served = false;
         for (std::size_t size = scan_of(file); size < file.size(); ++size) {
-            const Outcome cut =
-                outcome_of({file.data(), size}, By::any, shrink, false, FailOn::truncated, lines);
+            const Outcome cut = outcome_of({file.data(), size}, By::any, shrink, FailOn::truncated, lines);
             ASSERT_EQ(cut.error.has_value(), !cut.ended_by_skim) << size;
             ASSERT_FALSE(served && cut.error) << size;
             refused = refused || cut.error;
