@@ -248,8 +248,7 @@ void RenderPool::run(Takes takes) noexcept {
 // To whoever gathers what this one needs too, if somebody does.
 bool RenderPool::join(std::unique_ptr<Task>& task) {
     for (Meeting* meeting : meetings_) {
-        if (meeting->takes == Takes::all && meeting->guests.size() < most_guests &&
-            task->alike(*meeting->host)) {
+        if (meeting->guests.size() < most_guests && task->alike(*meeting->host)) {
             running_.push_back(task.get());
             meeting->guests.push_back(std::move(task));
             return true;
@@ -259,7 +258,7 @@ bool RenderPool::join(std::unique_ptr<Task>& task) {
 }
 
 // Does what is the same for all that are alike, and leaves the rest of each to whichever thread is free. The
-// thread for cheap work takes nothing dear along.
+// thread for cheap work takes nothing dear along, but what threads that are free have for it.
 void RenderPool::share(std::unique_lock<std::mutex>& lock, const Queue::Turn& turn, Takes takes) {
     Task& host = *turn.item;
     Meeting meeting{&host, takes, {}};
@@ -268,6 +267,7 @@ void RenderPool::share(std::unique_lock<std::mutex>& lock, const Queue::Turn& tu
     host.gather();
     lock.lock();
     std::erase(meetings_, &meeting);
+    const std::size_t joined = meeting.guests.size();
     const auto alike = [&host](const auto& task) { return task->alike(host); };
     while (meeting.guests.size() < most_guests) {
         auto guest = takes == Takes::cheap ? queue_.take_cheap_if(alike) : queue_.take_if(alike);
@@ -289,9 +289,10 @@ void RenderPool::share(std::unique_lock<std::mutex>& lock, const Queue::Turn& tu
     host.share(guests);
     lock.lock();
     // Due as early as the one that they came with: they hold planes, and have no decode before them.
-    for (auto& guest : meeting.guests) {
-        std::erase(running_, guest.get());
-        queue_.put(std::move(guest), turn.arrived, takes == Takes::cheap ? std::optional(0.0) : std::nullopt);
+    for (std::size_t i = 0; i < meeting.guests.size(); ++i) {
+        const bool cheap = takes == Takes::cheap && i >= joined;
+        std::erase(running_, meeting.guests[i].get());
+        queue_.put(std::move(meeting.guests[i]), turn.arrived, cheap ? std::optional(0.0) : std::nullopt);
         tell_threads();
     }
 }
