@@ -261,7 +261,7 @@ bool RenderPool::join(std::unique_ptr<Task>& task) {
 // thread for cheap work takes nothing dear along, but what threads that are free have for it.
 void RenderPool::share(std::unique_lock<std::mutex>& lock, const Queue::Turn& turn, Takes takes) {
     Task& host = *turn.item;
-    Meeting meeting{&host, takes, {}};
+    Meeting meeting{&host, {}};
     meetings_.push_back(&meeting);
     lock.unlock();
     host.gather();

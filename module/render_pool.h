@@ -96,7 +96,6 @@ class RenderPool {
     /// A task that gathers, and those that wait for it.
     struct Meeting {
         Task* host;
-        Takes takes;
         std::vector<std::unique_ptr<Task>> guests;
     };
 
