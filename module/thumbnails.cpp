@@ -25,7 +25,7 @@ constexpr const char* accept = "image/avif,image/webp,image/*,*/*;q=0.8";
 std::size_t width() noexcept {
     const auto* main =
         static_cast<const MainConfig*>(ngx_http_cycle_get_module_main_conf(ngx_cycle, ngx_http_media_module));
-    return std::clamp(static_cast<std::size_t>(main->queue) / 2, few, most_at_once);
+    return main == nullptr ? few : std::clamp(static_cast<std::size_t>(main->queue) / 2, few, most_at_once);
 }
 
 }  // namespace
