@@ -218,7 +218,7 @@ TEST_F(TogetherTest, it_goes_on_while_anybody_wants_it) {
     Decoded decoded = decode_together(one.tasks);
     EXPECT_EQ(decoded[1], nullptr);
     EXPECT_EQ(finish(one.tasks[1], nullptr).error().status, 503);
-    for (const std::size_t i : {0, 2}) {
+    for (const std::size_t i : {std::size_t{0}, std::size_t{2}}) {
         expect_same(one, decoded, i, queries[i]);
         EXPECT_EQ(decoded[i]->renditions, 2);
     }
