@@ -83,7 +83,8 @@ struct AutoFormats {
 /// What media_avif_behind says; trivially destructible, for the pool.
 struct AvifBehind {
     bool on = true;
-    double from = 0.05;           ///< CPU seconds that the format that stands in saves at least
+    double from = 0.1;            ///< CPU seconds that the format that stands in saves at least
+    int effort = -1;              ///< of what is made behind; -1: that of media_effort
     std::uint32_t lifetime = 10;  ///< seconds that it may be kept by whoever gets it
 };
 

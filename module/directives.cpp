@@ -159,22 +159,28 @@ char* set_avif_behind(ngx_conf_t* cf, ngx_command_t* /*command*/, void* conf) {
     behind.on = word == "on";
     for (const ngx_str_t& value : values(cf).subspan(1)) {
         const std::string_view text = view(value);
-        const std::size_t equals = text.find('=');
-        ngx_str_t time = str(text.substr(std::min(equals + 1, text.size())));
-        const bool from = text.starts_with("from=");
-        const ngx_int_t read = equals == std::string_view::npos || !behind.on  ? NGX_ERROR
-                               : from                                          ? ngx_parse_time(&time, 0)
-                               : text.starts_with("lifetime=") && time.len > 0 ? ngx_parse_time(&time, 1)
-                                                                               : NGX_ERROR;
-        if (read == NGX_ERROR || read > 86'400'000) {
+        const std::size_t equals = std::min(text.find('='), text.size());
+        const std::string_view name = text.substr(0, equals);
+        ngx_str_t number = str(text.substr(std::min(equals + 1, text.size())));
+        ngx_int_t read = NGX_ERROR;
+        if (behind.on && number.len > 0) {
+            read = name == "from"       ? ngx_parse_time(&number, 0)
+                   : name == "lifetime" ? ngx_parse_time(&number, 1)
+                   : name == "effort"   ? ngx_atoi(number.data, number.len)
+                                        : NGX_ERROR;
+        }
+        if (read == NGX_ERROR || read > 86'400'000 ||
+            (name == "effort" && read > info(Format::avif).effort_max)) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\" of \"media_avif_behind\"",
                                &value);
             return fail();
         }
-        if (from) {
+        if (name == "from") {
             behind.from = static_cast<double>(read) / 1000;
-        } else {
+        } else if (name == "lifetime") {
             behind.lifetime = static_cast<std::uint32_t>(read);
+        } else {
+            behind.effort = static_cast<int>(read);
         }
     }
     location->avif_behind = make_in_pool<AvifBehind>(cf->pool, behind);

@@ -20,6 +20,15 @@ ngx_msec_t RenditionRequest::time_to_render() const noexcept {
     return conf_->timeout + (refreshing_ && behind_ ? spare_patience : 0);
 }
 
+// There is time for more effort where nobody waits.
+RenderSettings RenditionRequest::settings_behind() const {
+    RenderSettings settings = *conf_->settings;
+    if (conf_->avif_behind->effort >= 0) {
+        settings.effort[static_cast<std::size_t>(Format::avif)] = conf_->avif_behind->effort;
+    }
+    return settings;
+}
+
 // Whether this request does without an AVIF that it would have to wait for. A text that is another one for
 // each request makes a rendition that nobody will ask for again.
 bool RenditionRequest::may_stand_in() const {
@@ -35,7 +44,7 @@ bool RenditionRequest::may_stand_in() const {
         }
     }
     const Format next = accepted.size() > 1 ? accepted[1] : Format::jpeg;
-    const double saved = encoding_seconds(rendition_, *conf_->settings, Format::avif) -
+    const double saved = encoding_seconds(rendition_, settings_behind(), Format::avif) -
                          encoding_seconds(rendition_, *conf_->settings, next);
     return saved >= conf_->avif_behind->from;
 }

@@ -253,7 +253,8 @@ ngx_int_t RenditionRequest::post(std::unique_ptr<RenderJob> job) {
 }
 
 ngx_int_t RenditionRequest::render(Source source, Freshness freshness) {
-    auto job = std::make_unique<RenderJob>(this, std::move(source), rendition_, *conf_->settings,
+    auto job = std::make_unique<RenderJob>(this, std::move(source), rendition_,
+                                           behind_ ? settings_behind() : *conf_->settings,
                                            std::chrono::milliseconds{time_to_render()});
     for (const std::string& name : rendition_.watermarks) {
         const auto known = worker()->watermarks.find(name);

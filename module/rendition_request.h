@@ -134,6 +134,7 @@ class RenditionRequest {
     Validators known() const;
     std::optional<ngx_int_t> fail_stale(int status);
 
+    RenderSettings settings_behind() const;
     bool may_stand_in() const;
     ngx_int_t stand_in(StandIn how);
     void miss_nothing() noexcept;

@@ -48,6 +48,8 @@ def nginx(make_nginx, origin):
         location /off/ {{ media_root @pics@; media_avif_behind off; }}
         location /default/ {{ media_root @pics@; media_avif_behind on; }}
         location /uncached/ {{ media_root @pics@; media_cache off; }}
+        location /patient/ {{ media_root @pics@; media_avif_behind on effort=4; }}
+        location /by4/ {{ media_root @pics@; media_effort avif=4; media_cache off; }}
         location /hour/ {{ media_root @pics@; media_avif_behind on from=0 lifetime=1h; }}
         location /month/ {{ media_root @pics@; expires 30d; add_header Cache-Control "private, immutable"; }}
         location /never/ {{ media_root @pics@; add_header Cache-Control "no-store"; }}
@@ -348,3 +350,12 @@ def test_signed_urls_and_hints(own_nginx):
     then = becomes_avif(server, "/img/small.jpg?w=45&fm=auto", hints)
     assert pictures.decode(then.body).size[0] == 90
     assert server.get("/signed/small.jpg?w=45&fm=auto", BOTH).status == 403
+
+
+def test_more_effort_where_nobody_waits(nginx):
+    """By what would have to be waited for: at the effort of media_effort, AVIF would have come at once."""
+    first = nginx.get("/patient/photo.jpg?w=500&fm=auto", BOTH)
+    assert told(first)[:3] == (200, "image/webp", "queued")
+    made = becomes_avif(nginx, "/patient/photo.jpg?w=500&fm=auto").body
+    assert made == nginx.get("/by4/photo.jpg?w=500&fm=avif").body
+    assert made != nginx.get("/uncached/photo.jpg?w=500&fm=avif").body
