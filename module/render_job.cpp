@@ -44,6 +44,17 @@ std::optional<double> RenderJob::estimate() noexcept {
         return copying;
     }
     try {
+        if (decoded_) {
+            const Format unsaid =
+                rendition.auto_formats.empty() ? Format::jpeg : rendition.auto_formats.front();
+            return encoding_seconds(rendition, settings, rendition.format.value_or(unsaid));
+        }
+        if (original_) {
+            const ByteView whole = original_->view();
+            const auto original =
+                outline_of(whole.first(std::min(whole.size(), outline_bytes)), whole.size());
+            return original ? seconds_of(*original, rendition, settings) : copying;
+        }
         const auto original = outline_of(source.head(outline_bytes), source.size());
         return original ? seconds_of(*original, rendition, settings) : copying;  // a refusal is soon said
     } catch (...) {

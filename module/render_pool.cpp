@@ -267,7 +267,6 @@ void RenderPool::share(std::unique_lock<std::mutex>& lock, const Queue::Turn& tu
     host.gather();
     lock.lock();
     std::erase(meetings_, &meeting);
-    const std::size_t joined = meeting.guests.size();
     const auto alike = [&host](const auto& task) { return task->alike(host); };
     while (meeting.guests.size() < most_guests) {
         auto guest = takes == Takes::cheap ? queue_.take_cheap_if(alike) : queue_.take_if(alike);
@@ -287,12 +286,16 @@ void RenderPool::share(std::unique_lock<std::mutex>& lock, const Queue::Turn& tu
     }
     lock.unlock();
     host.share(guests);
+    std::vector<std::optional<double>> costs;
+    costs.reserve(guests.size());
+    for (Task* guest : guests) {
+        costs.push_back(guest->estimate());
+    }
     lock.lock();
-    // Due as early as the one that they came with: they hold planes, and have no decode before them.
-    for (std::size_t i = 0; i < meeting.guests.size(); ++i) {
-        const bool cheap = takes == Takes::cheap && i >= joined;
-        std::erase(running_, meeting.guests[i].get());
-        queue_.put(std::move(meeting.guests[i]), turn.arrived, cheap ? std::optional(0.0) : std::nullopt);
+    // As old as the one that they came with, and without the decode that they need no more.
+    for (std::size_t i = 0; i < guests.size(); ++i) {
+        std::erase(running_, guests[i]);
+        queue_.put(std::move(meeting.guests[i]), turn.arrived, costs[i]);
         tell_threads();
     }
 }

@@ -128,7 +128,7 @@ def test_one_who_leaves(nginx):
 
 def test_one_whose_time_is_over(own_nginx):
     server = own_nginx(workers=1, http=HTTP, files=FILES,
-                       server=SERVER + "location /soon/ { media_root @pics@; media_timeout 30ms; }")
+                       server=SERVER + "location /soon/ { media_root @pics@; media_timeout 1ms; }")
     targets = [f"/{place}/photo.jpg?w={w}" for w in WIDTHS for place in ("img", "soon")]
     answers = together(server, targets)
     for one, answer in zip(targets, answers):
