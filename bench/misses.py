@@ -24,7 +24,7 @@ def label(job):
 
 
 def misses(bench):
-    seconds, rounds = (0.6, 1) if bench.quick else (0.9, 2)
+    seconds, rounds = (0.6, 1) if bench.quick else (1.2, 1)
     results = {}
     for turn in range(rounds):
         for number, job in enumerate(JOBS):

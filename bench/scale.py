@@ -6,11 +6,13 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
+import time
 
 import charts
 import harness
 from harness import CORES, fetch, say
 
+LONGEST_FILLING = 180  # seconds
 CLIENTS = (1, 2, 4, 8, 16, 32, 64)
 MEGAPIXELS = (0.1, 0.3, 1.2, 6, 12, 24, 50, 100)
 
@@ -101,11 +103,15 @@ def zone(bench):
         main = f"media_threads {CORES} queue=64; " f"media_cache_path {folder}/entries levels=2:2 keys_zone=many:200m max_size=16g inactive=1d;"
         location = f"location /dot/ {{ media_root {folder}/; media_cache many; }}"
         with harness.media_nginx(bench.scratch, bench.module, location, main) as server:
-            path, made = "/dot/dot.jpg?w=1&v={n}", 0
+            path, made, pace = "/dot/dot.jpg?w=1&v={n}", 0, 1e9
             for step in steps:
+                if (step - made) / pace > LONGEST_FILLING:
+                    break
                 say(f"scale, {step:,} entries")
+                start = time.monotonic()
                 options = {"from": made, "connections": 16, "requests": step - made, "grace": 300}
                 bench.check(bench.load(server, [path], **options).result(), "filling")
+                pace = (step - made) / (time.monotonic() - start)
                 made = step
                 rows.append({"entries": step, "rss": server.rss(),
                              **ask(bench, server, [path], seconds, connections=8, among=step)})

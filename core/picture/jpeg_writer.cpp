@@ -2,6 +2,7 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 #include <jpeglib.h>
 
@@ -22,8 +23,17 @@ struct Writer {
     std::array<JSAMPARRAY, 3> planes{};
 
     ~Writer() {
+        if (codec.dest != nullptr) {
+            // Until the end, libjpeg alone knows where its buffer has moved to.
+            (*codec.dest->term_destination)(&codec);
+        }
         jpeg_destroy_compress(&codec);
         std::free(bytes);
+    }
+
+    Bytes take() noexcept {
+        codec.dest = nullptr;
+        return {std::exchange(bytes, nullptr), size, std::free};
     }
 
     bool begin(Size picture, int components, bool halved, int quality) noexcept {
@@ -103,9 +113,7 @@ Bytes write_jpeg(Planes& planes, int quality, const Cancellation& cancellation) 
     if (!writer.end()) {
         trouble();
     }
-    Bytes bytes(writer.bytes, writer.size, std::free);
-    writer.bytes = nullptr;
-    return bytes;
+    return writer.take();
 }
 
 }  // namespace media

@@ -1,10 +1,14 @@
 // The direct route against the one through libvips, which must not be told apart by what comes out.
 #include <hwy/targets.h>
+#include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <random>
 
+#include "core/picture/failure.h"
+#include "core/picture/plane_writers.h"
 #include "picture_fixture.h"
 
 namespace media {
@@ -197,6 +201,30 @@ TEST_F(DirectTest, damage_is_refused_as_by_libvips) {
 }
 
 // Any target that this processor has gives the same bytes.
+// Whatever was written by then is freed once.
+TEST_F(DirectTest, writing_stops_in_its_middle) {
+    Planes planes;
+    planes.count = 3;
+    std::minstd_rand chance(3);
+    for (Plane& plane : planes.plane) {
+        plane = Plane({1500, 1500});
+        for (int y = 0; y < plane.height(); ++y) {
+            std::generate_n(plane.row(y), plane.width(), [&] { return static_cast<std::uint8_t>(chance()); });
+        }
+    }
+    bool stopped = false;
+    bool ended = false;
+    for (int milliseconds = 1; milliseconds < 60'000 && !ended; milliseconds *= 2) {
+        const Cancellation cancellation(Cancellation::Clock::now() + std::chrono::milliseconds(milliseconds));
+        try {
+            ended = !write_jpeg(planes, 95, cancellation).empty();
+        } catch (const Failure&) {
+            stopped = true;
+        }
+    }
+    EXPECT_TRUE(stopped && ended);
+}
+
 TEST_F(DirectTest, vectors_of_all_widths_agree) {
     const File file = jpeg(scene(701, 523));
     const Encoded first = good(file, "w=301&h=77&fit=cover&fm=png");

@@ -179,7 +179,7 @@ def test_an_original_that_changes_meanwhile(own_nginx):
 def test_an_origin_that_answers_each_with_something_else(own_nginx, origin):
     """Fetched originals of one URL share a decode where their bytes are the same, and only there."""
     colors = (pictures.RED, pictures.GREEN)
-    bodies = [pictures.encode(pictures.solid(800, 600, color), "JPEG") for color in colors]
+    bodies = [pictures.encode(pictures.solid(3200, 2400, color), "JPEG") for color in colors]
     longest = max(map(len, bodies))
     sent = [0, 0]
 
