@@ -15,7 +15,7 @@ WIDTH = 2400
 def fairness(bench):
     seconds = 6 if bench.quick else 20
     locations = f"location /img/ {{ media_root {bench.scratch}/originals/; }}"
-    small = [f"/img/{file.name}?w=400&fm=jpeg&v={{n}}" for file in bench.originals[1]]
+    small = [f"/img/{file.name}?w=400&fm=jpeg&v={{n}}" for file in bench.originals[1.2]]
     large = [f"/img/{file.name}?w={WIDTH}&fm=avif&v={{n}}" for file in bench.originals[24]]
     rows = []
     for label, with_small, with_large in (("1 MP alone", True, False), ("24 MP alone", False, True),

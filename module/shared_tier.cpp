@@ -116,12 +116,11 @@ void SharedTier::get() {
 }
 
 void SharedTier::on_got(std::span<RespReply> replies) {
-    if (replies.empty()) {
-        settle(Outcome::alone);
-    } else if (replies[0].value().string()) {
+    const bool answered = !replies.empty();
+    if (answered && replies[0].value().string()) {
         found_ = std::move(replies[0]);
         settle(Outcome::found);
-    } else if (bids_) {
+    } else if (answered && bids_) {
         bid();
     } else {
         settle(Outcome::alone);
