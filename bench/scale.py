@@ -142,7 +142,8 @@ def originals(bench):
                             str(round(width * 2 / 3)), "--crop", "centre", "--size", "both"], check=True)
             file.chmod(0o644)
         say(f"scale, {megapixels} MP")
-        with harness.media_nginx(bench.scratch, bench.module, location, "media_timeout 60s;") as server:
+        limits = "media_timeout 60s; media_max_source_pixels 200m;"
+        with harness.media_nginx(bench.scratch, bench.module, location, limits) as server:
             path = f"/img/{file.name}?w=400"
             fetch(server.port, path)
             row = ask(bench, server, [path], 1 if bench.quick else 1.5, connections=4)
