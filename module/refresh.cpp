@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <string_view>
-#include <utility>
 
 #include "module/guard.h"
 #include "module/own_request.h"
@@ -152,12 +151,12 @@ bool refresh_behind(ngx_http_request_t* r) noexcept {
     return true;
 }
 
-bool make_behind(ngx_http_request_t* r, std::string key) {
+bool make_behind(ngx_http_request_t* r) {
     RenditionRequest* request = ask_again(r, "making a rendition behind an answer");
     if (request == nullptr) {
         return false;
     }
-    request->come_behind(*RenditionRequest::of(r), std::move(key));
+    request->come_behind(*RenditionRequest::of(r));
     begin_own_request(request->own(), guard<begin_spare>);
     return true;
 }

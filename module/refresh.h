@@ -1,8 +1,6 @@
 // Renewing a stale rendition behind the back of the client who has got it.
 #pragma once
 
-#include <string>
-
 #include "module/ngx.h"
 
 namespace media {
@@ -14,7 +12,7 @@ namespace media {
 bool refresh_behind(ngx_http_request_t* r) noexcept;
 
 /// Likewise for a rendition that `r` has done without: a request of our own makes it, where threads are
-/// spare, if `key` is still its cache key.
-bool make_behind(ngx_http_request_t* r, std::string key);
+/// spare, if it is still what would be looked for.
+bool make_behind(ngx_http_request_t* r);
 
 }  // namespace media

@@ -56,7 +56,7 @@ ngx_int_t RenditionRequest::send_fresh() {
 
 ngx_int_t RenditionRequest::fail(const Error& error) {
     shared_.release();
-    missing_.clear();
+    missing_.reset();
     if (report_.stand_in == StandIn::queued) {
         report_.stand_in = StandIn::pending;  // where a stale rendition is the answer
     }

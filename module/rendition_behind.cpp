@@ -1,5 +1,6 @@
 // What answers in place of an AVIF that is not there yet, and the request that makes it behind that answer.
 
+#include <algorithm>
 #include <utility>
 
 #include "core/rendition/cost.h"
@@ -21,82 +22,104 @@ ngx_msec_t RenditionRequest::time_to_render() const noexcept {
 }
 
 // There is time for more effort where nobody waits.
-RenderSettings RenditionRequest::settings_behind() const {
+RenderSettings RenditionRequest::settings_to_render() const {
     RenderSettings settings = *conf_->settings;
-    if (conf_->avif_behind->effort >= 0) {
+    if (refreshing_ && wants_more_effort()) {
         settings.effort[static_cast<std::size_t>(Format::avif)] = conf_->avif_behind->effort;
     }
     return settings;
 }
 
-// Whether this request does without an AVIF that it would have to wait for. A text that is another one for
+// Whether what is asked for is an AVIF that may be made behind the answer. A text that is another one for
 // each request makes a rendition that nobody will ask for again.
-bool RenditionRequest::may_stand_in() const {
+bool RenditionRequest::may_come_behind() const {
     const std::vector<Format>& accepted = rendition_.auto_formats;
-    if (!conf_->avif_behind->on || conf_->cache == nullptr || refreshing_ || expired_ || detour_.stands_in ||
-        accepted.empty() || accepted.front() != Format::avif) {
+    if (!conf_->avif_behind->on || conf_->cache == nullptr || accepted.empty() ||
+        accepted.front() != Format::avif) {
         return false;
     }
     const auto& declared = main_config(r_)->catalogue->watermark_texts;
-    for (const auto& [name, text] : texts_) {
-        if (declared.find(name)->second.value->lengths != nullptr) {
-            return false;
-        }
-    }
-    const Format next = accepted.size() > 1 ? accepted[1] : Format::jpeg;
-    const double saved = encoding_seconds(rendition_, settings_behind(), Format::avif) -
-                         encoding_seconds(rendition_, *conf_->settings, next);
-    return saved >= conf_->avif_behind->from;
+    return std::none_of(texts_.begin(), texts_.end(), [&declared](const auto& text) {
+        return declared.find(text.first)->second.value->lengths != nullptr;
+    });
 }
 
-// The next format that the client accepts, or the original's own.
+// Whether that AVIF is one of more effort than anybody waits for. It has a key of its own.
+bool RenditionRequest::wants_more_effort() const {
+    return !detour_.hasty &&
+           conf_->avif_behind->effort > conf_->settings->effort[static_cast<std::size_t>(Format::avif)] &&
+           may_come_behind();
+}
+
+// Whether this request does without an AVIF that it would have to wait for.
+bool RenditionRequest::may_stand_in() const {
+    if (refreshing_ || expired_ || detour_.stands_in || !may_come_behind()) {
+        return false;
+    }
+    const std::vector<Format>& accepted = rendition_.auto_formats;
+    const Format next = accepted.size() > 1 ? accepted[1] : Format::jpeg;
+    const double saved = encoding_seconds(rendition_, *conf_->settings, Format::avif) -
+                         encoding_seconds(rendition_, *conf_->settings, next);
+    return wants_more_effort() || saved >= conf_->avif_behind->from;
+}
+
+// An AVIF of the usual effort, if that is what is lacking more of it, or else the next format that the client
+// accepts, or the original's own. Whatever answers, what was wanted first is what is made behind.
 ngx_int_t RenditionRequest::stand_in(StandIn how) {
-    report_.stand_in = how;
-    if (how == StandIn::queued) {
-        missing_ = key_;
-        if (worker()->behind.failed(key_)) {
-            miss_nothing();
+    if (report_.stand_in == StandIn::none) {
+        report_.stand_in = how;
+        if (how == StandIn::queued) {
+            missing_ = Missing{key_, detour_};
+            if (worker()->behind.failed(key_)) {
+                miss_nothing();
+            }
         }
     }
-    detour_.stands_in = true;
-    rendition_.auto_formats.erase(rendition_.auto_formats.begin());
+    if (wants_more_effort()) {
+        detour_.hasty = true;
+    } else {
+        detour_.stands_in = true;
+        rendition_.auto_formats.erase(rendition_.auto_formats.begin());
+    }
     report_.cache = CacheStatus::none;
     return look_elsewhere();
 }
 
 void RenditionRequest::miss_nothing() noexcept {
     report_.stand_in = StandIn::none;
-    missing_.clear();
+    missing_.reset();
 }
 
 // With the answer at hand: whoever gets it has not waited for the AVIF, which is begun now.
 void RenditionRequest::queue_missing() noexcept {
-    if (missing_.empty()) {
-        return;
-    }
-    if (ngx_exiting != 0) {
-        report_.stand_in = StandIn::pending;  // the next worker's
+    if (!missing_) {
         return;
     }
     try {
-        const std::string key = std::exchange(missing_, {});
-        switch (worker()->behind.begin(key)) {
-            case Behind::Answer::failed:
-                report_.stand_in = StandIn::none;
-                return;
-            case Behind::Answer::not_now:
-                report_.stand_in = StandIn::pending;
-                return;
-            case Behind::Answer::yes:
-                break;
-        }
-        if (!make_behind(r_, key)) {
-            worker()->behind.end(key, false);
-            report_.stand_in = StandIn::pending;
-        }
+        report_.stand_in = begin_missing();
     } catch (...) {
         report_.stand_in = StandIn::pending;  // out of memory: it will be asked again
     }
+    missing_.reset();
+}
+
+StandIn RenditionRequest::begin_missing() {
+    if (ngx_exiting != 0) {
+        return StandIn::pending;  // the next worker's
+    }
+    switch (worker()->behind.begin(missing_->key)) {
+        case Behind::Answer::failed:
+            return StandIn::none;
+        case Behind::Answer::not_now:
+            return StandIn::pending;
+        case Behind::Answer::yes:
+            break;
+    }
+    if (!make_behind(r_)) {
+        worker()->behind.end(missing_->key, false);
+        return StandIn::pending;
+    }
+    return StandIn::queued;
 }
 
 // Of what waits for a spare thread: a worker that winds down does not wait for what nobody waits for, and
@@ -106,13 +129,12 @@ bool RenditionRequest::still_wanted() {
     return ngx_exiting == 0 && key_ == wanted_;
 }
 
-void RenditionRequest::come_behind(RenditionRequest& client, std::string key) {
-    detour_ = client.detour_;
-    detour_.stands_in = false;
+void RenditionRequest::come_behind(RenditionRequest& client) {
+    detour_ = client.missing_->detour;
     at_hand_ = std::exchange(client.at_hand_, std::nullopt);
     refreshing_ = true;
     behind_ = true;
-    wanted_ = std::move(key);
+    wanted_ = client.missing_->key;
 }
 
 void RenditionRequest::make_spare() {

@@ -54,6 +54,9 @@ void RenditionRequest::compose_key() {
             }
         }
     }
+    if (wants_more_effort()) {
+        key_ += "+effort" + std::to_string(conf_->avif_behind->effort);
+    }
     if (detour_.arrived) {
         key_ += "+arrived";
     }

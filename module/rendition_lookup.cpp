@@ -154,6 +154,7 @@ void RenditionRequest::pass_signpost() {
 // A size that a hint has led to cannot be had: what the URL says alone counts.
 ngx_int_t RenditionRequest::ignore_hints() {
     detour_.bare_size = true;
+    detour_.hasty = false;
     detour_.stands_in = false;
     miss_nothing();
     if (const Status status = parse(); !status) {

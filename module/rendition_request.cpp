@@ -253,8 +253,7 @@ ngx_int_t RenditionRequest::post(std::unique_ptr<RenderJob> job) {
 }
 
 ngx_int_t RenditionRequest::render(Source source, Freshness freshness) {
-    auto job = std::make_unique<RenderJob>(this, std::move(source), rendition_,
-                                           behind_ ? settings_behind() : *conf_->settings,
+    auto job = std::make_unique<RenderJob>(this, std::move(source), rendition_, settings_to_render(),
                                            std::chrono::milliseconds{time_to_render()});
     for (const std::string& name : rendition_.watermarks) {
         const auto known = worker()->watermarks.find(name);
@@ -275,7 +274,7 @@ ngx_int_t RenditionRequest::render(Source source, Freshness freshness) {
     if (behind_) {
         job->time_from_begin = std::chrono::milliseconds{conf_->timeout};
     }
-    job->keeps_source = !missing_.empty() && !local_;
+    job->keeps_source = missing_ && !local_;
     if (disk_.ours()) {
         job->file = disk_.prepare(r_);
     }

@@ -74,9 +74,9 @@ class RenditionRequest {
     /// For that request, before: it renews what `client` has come to.
     void come_after(const RenditionRequest& client) noexcept { detour_ = client.detour_; }
 
-    /// In a request of make_behind(): makes the rendition of that key, which `client` has done without, and
-    /// answers nobody. What `client` knows of the original is taken over.
-    void come_behind(RenditionRequest& client, std::string key);
+    /// In a request of make_behind(): makes the rendition that `client` has done without, and answers nobody.
+    /// What `client` knows of the original is taken over.
+    void come_behind(RenditionRequest& client);
     void make_spare();
     ngx_http_request_t* own() const noexcept { return r_; }
 
@@ -134,12 +134,15 @@ class RenditionRequest {
     Validators known() const;
     std::optional<ngx_int_t> fail_stale(int status);
 
-    RenderSettings settings_behind() const;
+    RenderSettings settings_to_render() const;
+    bool may_come_behind() const;
+    bool wants_more_effort() const;
     bool may_stand_in() const;
     ngx_int_t stand_in(StandIn how);
     void miss_nothing() noexcept;
     bool still_wanted();
     void queue_missing() noexcept;
+    StandIn begin_missing();
     ngx_msec_t time_to_render() const noexcept;
 
     ngx_int_t send_stored();
@@ -183,6 +186,7 @@ class RenditionRequest {
     struct Detour {
         bool past_signpost = false;  ///< the original moves
         bool bare_size = false;      ///< hints have given way: they set no size any more
+        bool hasty = false;          ///< no AVIF of more effort is there: one of the usual effort will do
         bool stands_in = false;      ///< the AVIF is not there: the next format is the one
         bool arrived = false;        ///< the original was missing, and has been uploaded since
     };
@@ -209,8 +213,13 @@ class RenditionRequest {
     bool refreshing_ = false;     ///< nobody waits for the answer
     bool behind_ = false;         ///< nor did anybody ask for it: it is made where threads are spare
     bool failed_ = false;
-    std::string wanted_;   ///< the cache key of what is made behind
-    std::string missing_;  ///< of the AVIF that this answer does without, if nobody makes it
+    std::string wanted_;  ///< the cache key of what is made behind
+    /// The AVIF that this answer does without, if nobody makes it: its key, and the way to it.
+    struct Missing {
+        std::string key;
+        Detour detour;
+    };
+    std::optional<Missing> missing_;
     int restarts_ = 0;
     bool passing_ = false;  ///< another location sends the untouched original
     bool swallows_ = false;

@@ -55,11 +55,11 @@ class Dns:
         while True:
             try:
                 packet, client = self._socket.recvfrom(4096)
-            except OSError:
+                reply = self._answer(DNSRecord.parse(packet))
+                if reply is not None:
+                    self._socket.sendto(reply.pack(), client)
+            except OSError:  # closed
                 return
-            reply = self._answer(DNSRecord.parse(packet))
-            if reply is not None:
-                self._socket.sendto(reply.pack(), client)
 
     def close(self):
         self._socket.close()

@@ -48,7 +48,12 @@ def nginx(make_nginx, origin):
         location /off/ {{ media_root @pics@; media_avif_behind off; }}
         location /default/ {{ media_root @pics@; media_avif_behind on; }}
         location /uncached/ {{ media_root @pics@; media_cache off; }}
-        location /patient/ {{ media_root @pics@; media_avif_behind on effort=4; }}
+        location /patient/ {{ media_root @pics@; media_purge on; media_avif_behind on effort=4; }}
+        location /patient-webp/ {{ media_root @pics@; media_avif_behind on effort=4 from=0; }}
+        location /in-vain/ {{ media_root @pics@; media_avif_behind on effort=9; media_timeout 1s; }}
+        location /dear-in-vain/ {{ media_root @pics@; media_avif_behind on effort=9 from=0; media_timeout 1s; }}
+        location /no-second/ {{ media_root @pics@; media_avif_behind on effort=4; media_effort avif=4; }}
+        location /patient-pass/ {{ media_pass /origin/; media_avif_behind on effort=4; media_cache_valid 200 404 422 1h; }}
         location /by4/ {{ media_root @pics@; media_effort avif=4; media_cache off; }}
         location /hour/ {{ media_root @pics@; media_avif_behind on from=0 lifetime=1h; }}
         location /month/ {{ media_root @pics@; expires 30d; add_header Cache-Control "private, immutable"; }}
@@ -352,10 +357,128 @@ def test_signed_urls_and_hints(own_nginx):
     assert server.get("/signed/small.jpg?w=45&fm=auto", BOTH).status == 403
 
 
-def test_more_effort_where_nobody_waits(nginx):
-    """By what would have to be waited for: at the effort of media_effort, AVIF would have come at once."""
-    first = nginx.get("/patient/photo.jpg?w=500&fm=auto", BOTH)
+# The second pass
+
+
+def settles(server, target, headers=BOTH):
+    """The answer once nothing is made behind it."""
+    def ask():
+        answer = server.get(target, headers)
+        assert answer.status == 200
+        return answer if answer.header("X-Behind") is None else None
+    return wait_until(ask, 60, "the last answer")
+
+
+def quick(server, query, name="photo.jpg"):
+    return server.get(f"/uncached/{name}?{query}&fm=avif").body
+
+
+def slow(server, query, name="photo.jpg"):
+    return server.get(f"/by4/{name}?{query}&fm=avif").body
+
+
+def test_quick_avif_then_a_smaller_one(nginx):
+    target = "/patient/photo.jpg?w=500&fm=auto"
+    first = nginx.get(target, BOTH)
+    assert told(first) == (200, "image/avif", "queued", "max-age=10")
+    assert first.body == quick(nginx, "w=500")
+    then = settles(nginx, target)
+    assert told(then) == (200, "image/avif", None, None) and then.header("X-Cache") == "HIT"
+    assert then.body == slow(nginx, "w=500") and len(then.body) < len(first.body)
+    # Who cannot wait any better has it from the cache, and explicit AVIFs are what they were.
+    assert nginx.get("/patient/photo.jpg?w=500&fm=avif").body == first.body
+    assert nginx.get(target, WEBP).type == "image/webp"
+
+
+def test_quick_avif_that_is_dear(nginx):
+    """The next format, and then at once the one of more effort."""
+    target = "/patient-webp/photo.jpg?w=500&fm=auto"
+    assert told(nginx.get(target, BOTH)) == (200, "image/webp", "queued", "max-age=10")
+    answer = becomes_avif(nginx, target)
+    assert told(answer) == (200, "image/avif", None, None) and answer.body == slow(nginx, "w=500")
+
+
+def test_many_wait_for_the_quick_one_only(nginx):
+    """It is made once, and so is the other."""
+    target = "/patient/photo.jpg?w=640&fm=auto"
+    answers = client.at_once([lambda: nginx.get(target, BOTH)] * 24)
+    assert {a.body for a in answers} == {quick(nginx, "w=640")}
+    assert {a.header("X-Behind") for a in answers} == {"queued", "pending"}
+    assert settles(nginx, target).body == slow(nginx, "w=640")
+
+
+def test_second_pass_in_vain(nginx):
+    """What cannot be made is done without: the first pass has its whole life then, or is made behind if that is dear."""
+    target = "/in-vain/photo.jpg?w=1600&fm=auto"
+    assert told(nginx.get(target, BOTH))[:3] == (200, "image/avif", "queued")
+    for _ in range(8):  # whichever worker it comes to
+        assert settles(nginx, target).body == quick(nginx, "w=1600")
+    target = "/dear-in-vain/photo.jpg?w=1601&fm=auto"
+    assert told(nginx.get(target, BOTH))[:3] == (200, "image/webp", "queued")
+    assert becomes_avif(nginx, target).body == quick(nginx, "w=1601")
+
+
+def test_no_second_pass_of_no_more_effort(nginx):
+    target = "/no-second/photo.jpg?w=200&fm=auto"
+    assert told(nginx.get(target, BOTH)) == (200, "image/avif", None, None)
+
+
+def test_second_pass_of_an_animation_and_of_damage(nginx):
+    target = "/patient/moving.gif?w=81&fm=auto"
+    first = nginx.get(target, BOTH)
     assert told(first)[:3] == (200, "image/webp", "queued")
-    made = becomes_avif(nginx, "/patient/photo.jpg?w=500&fm=auto").body
-    assert made == nginx.get("/by4/photo.jpg?w=500&fm=avif").body
-    assert made != nginx.get("/uncached/photo.jpg?w=500&fm=avif").body
+    assert settles(nginx, target).body == first.body
+    answer = nginx.get("/patient/broken.jpg?w=82&fm=auto", BOTH)
+    assert (answer.status, answer.header("X-Behind")) == (422, None)
+
+
+def test_second_pass_after_a_purge(nginx):
+    target = "/patient/small.jpg?w=130&fm=auto"
+    nginx.get(target, BOTH)
+    settles(nginx, target)
+    assert nginx.get("/patient/small.jpg", method="PURGE").status == 200
+    again = nginx.get(target, BOTH)
+    assert told(again)[:3] == (200, "image/avif", "queued") and again.header("X-Cache") == "MISS"
+    settles(nginx, target)
+
+
+def test_second_pass_asks_the_origin_once(nginx, origin):
+    origin.at("/twice.jpg", o.static(PHOTO, Cache_Control="max-age=3000"))
+    target = "/patient-pass/twice.jpg?w=300&fm=auto"
+    assert told(nginx.get(target, BOTH))[:3] == (200, "image/avif", "queued")
+    then = settles(nginx, target)
+    assert then.body == slow(nginx, "w=300") and then.header("Cache-Control") == "max-age=3000"
+    assert origin.count("/twice.jpg") == 1
+
+
+def test_second_pass_in_a_fleet(own_nginx):
+    """Whatever one has made, the other finds."""
+    with redis_server.running(redis_server.Redis) as redis:
+        server = "location /img/ { media_root @folder@; media_redis @redis@ timeout=1s; media_avif_behind on effort=4; }"
+        one, two = (own_nginx(http=HTTP, server=server, redis=redis.address, folder=pictures.PHOTOGRAPHS / "nature")
+                    for _ in range(2))
+        for node in (one, two):
+            node.expect_log(r"media: redis at")
+        target = "/img/LadyBird.jpg?w=500&fm=auto"
+        first = one.get(target, BOTH)
+        assert told(first)[:3] == (200, "image/avif", "queued")
+        last = settles(one, target)
+        assert len(last.body) < len(first.body)
+        answer = two.get(target, BOTH)
+        assert (answer.header("X-Cache"), answer.body) == ("REDIS", last.body)
+
+
+def test_stale_second_pass_is_renewed_with_its_effort(own_nginx, origin):
+    origin.at("/old.jpg", o.static(PHOTO, ETag='"1"'))
+    server = own_nginx(http=HTTP, origin=origin.port, server="""
+        location /pass/ { media_pass /origin/; media_cache_valid 200 2s; media_avif_behind on effort=4; }
+        location /by4/ { media_pass /origin/; media_cache off; media_effort avif=4; }
+        location /origin/ { internal; proxy_pass http://127.0.0.1:@origin@/; }""")
+    target = "/pass/old.jpg?w=300&fm=auto"
+    server.get(target, BOTH)
+    body = settles(server, target).body
+    time.sleep(3.1)
+    origin.at("/old.jpg", o.static(pictures.encode(pictures.gradient(900, 700), "JPEG"), ETag='"2"'))
+    assert server.get(target, BOTH).body == body
+    fresh = wait_until(lambda: (a := server.get(target, BOTH)).body != body and a, 20, "the entry renewed")
+    assert fresh.body == server.get("/by4/old.jpg?w=300&fm=avif").body

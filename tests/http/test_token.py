@@ -195,21 +195,26 @@ def test_every_character_counts(server):
     assert {status(server, "jwt", bearer(text)) for text in bent} == {401}
 
 
-NOW = int(time.time())
-STRICT = {"iss": "https://issuer.example", "aud": "media", "scope": "write read", "iat": NOW}
+class After(int):
+    """So many seconds after the test begins, which may be long after its parameters were made."""
+
+
+STRICT = {"iss": "https://issuer.example", "aud": "media", "scope": "write read", "iat": After(0)}
 
 
 @pytest.mark.parametrize("changes, expected", [
     ({}, 200), ({"aud": ["other", "media"]}, 200), ({"scope": ["read", "write"]}, 200), ({"scope": None, "scp": "read write"}, 200),
-    ({"nbf": NOW - 5}, 200), ({"exp": 4000000000.5}, 200), ({"jti": "mine"}, 200),
-    ({"exp": None}, 401), ({"exp": NOW - 60}, 401), ({"exp": "4000000000"}, 401), ({"nbf": NOW + 600}, 401), ({"iat": NOW + 600}, 401),
-    ({"iat": NOW - 7200}, 401), ({"iat": None}, 401), ({"iss": None}, 401), ({"iss": "https://issuer.example.evil"}, 401),
+    ({"nbf": After(-5)}, 200), ({"exp": 4000000000.5}, 200), ({"jti": "mine"}, 200),
+    ({"exp": None}, 401), ({"exp": After(-60)}, 401), ({"exp": "4000000000"}, 401), ({"nbf": After(600)}, 401), ({"iat": After(600)}, 401),
+    ({"iat": After(-7200)}, 401), ({"iat": None}, 401), ({"iss": None}, 401), ({"iss": "https://issuer.example.evil"}, 401),
     ({"aud": None}, 401), ({"aud": "medi"}, 401), ({"aud": []}, 401), ({"jti": "stolen"}, 401), ({"jti": 7}, 401),
     ({"sub": "mallory"}, 401), ({"sub": "a\r\nX-Evil: 1"}, 401),
     ({"scope": "read"}, 403), ({"scope": None}, 403), ({"scope": "readwrite"}, 403), ({"scope": {"read": 1, "write": 1}}, 403),
 ])
 def test_claims(server, changes, expected):
-    answer = server.get("/strict/a.png?w=20", bearer(token(**{**STRICT, **changes})))
+    now = int(time.time())
+    claims = {name: now + value if isinstance(value, After) else value for name, value in {**STRICT, **changes}.items()}
+    answer = server.get("/strict/a.png?w=20", bearer(token(**claims)))
     assert answer.status == expected
     if expected == 403:
         assert answer.header("WWW-Authenticate") == 'Bearer realm="media", error="insufficient_scope", scope="read write"'
@@ -388,10 +393,11 @@ def test_a_file_changed_in_place_and_dated_back(own_nginx):
 
 def test_revocation(own_nginx):
     server = serve(own_nginx, "media_token jwt jwks revoked=gone;", jwks=tokens.jwks(*KEYS), gone="")
-    one, ann = bearer(token(jti="1", sub="x", iat=NOW)), bearer(token(sub="ann smith", iat=NOW))
-    undated, later = bearer(token(sub="ann smith")), bearer(token(sub="ann smith", iat=NOW + 1))
+    now = int(time.time())
+    one, ann = bearer(token(jti="1", sub="x", iat=now)), bearer(token(sub="ann smith", iat=now))
+    undated, later = bearer(token(sub="ann smith")), bearer(token(sub="ann smith", iat=now + 1))
     assert {status(server, "img", h) for h in (one, ann, undated, later)} == {200}
-    write(server, "gone", f"jti 1\nsub ann smith {NOW + 1}\n")
+    write(server, "gone", f"jti 1\nsub ann smith {now + 1}\n")
     soon(server, one, 401)
     assert [status(server, "img", h) for h in (ann, undated, later)] == [401, 401, 200]
     write(server, "gone", "what is this")
