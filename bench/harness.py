@@ -250,6 +250,14 @@ class Server:
         self.stop()
 
     def wait_ready(self, seconds=15):
+        """Until it listens; what does not is ended."""
+        try:
+            self._wait_until_it_listens(seconds)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _wait_until_it_listens(self, seconds):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if self.process.poll() is not None:
@@ -383,11 +391,7 @@ class Sharp(Server):
         environment = self.environment(home, own_effort)
         super().__init__(["node", str(BENCH / "sharp.mjs"), str(folder), str(port)], port, environment,
                          log=subprocess.DEVNULL)
-        try:
-            self.wait_ready()
-        except BaseException:
-            self.stop()
-            raise
+        self.wait_ready()
 
     @classmethod
     def environment(cls, home, own_effort=False):

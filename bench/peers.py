@@ -14,11 +14,7 @@ class Ipx(Server):
         environment = {"PEER_HOME": str(home), "PEER_QUALITY": json.dumps(QUALITY)}
         super().__init__(["node", str(BENCH / "ipx.mjs"), str(folder), str(port)], port, environment,
                          log=subprocess.DEVNULL)
-        try:
-            self.wait_ready()
-        except BaseException:
-            self.stop()
-            raise
+        self.wait_ready()
 
 
 class Pillow(Server):
@@ -28,11 +24,7 @@ class Pillow(Server):
         port = free_port()
         super().__init__(["/usr/bin/python3", "-B", str(BENCH / "pillow.py"), str(folder), str(port), json.dumps(QUALITY)],
                          port, log=subprocess.DEVNULL)
-        try:
-            self.wait_ready()
-        except BaseException:
-            self.stop()
-            raise
+        self.wait_ready()
 
     def pids(self):
         return self.children()

@@ -12,7 +12,7 @@ import charts
 import harness
 from harness import CORES, fetch, say
 
-LONGEST_FILLING = 180  # seconds
+LONGEST_FILLING = 900  # seconds
 CLIENTS = (1, 2, 4, 8, 16, 32, 64)
 MEGAPIXELS = (0.1, 0.3, 1.2, 6, 12, 24, 50, 100)
 
@@ -109,7 +109,7 @@ def zone(bench):
                     break
                 say(f"scale, {step:,} entries")
                 start = time.monotonic()
-                options = {"from": made, "connections": 16, "requests": step - made, "grace": 300}
+                options = {"from": made, "connections": 16, "requests": step - made, "grace": LONGEST_FILLING}
                 bench.check(bench.load(server, [path], **options).result(), "filling")
                 pace = (step - made) / (time.monotonic() - start)
                 made = step

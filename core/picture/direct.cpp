@@ -68,21 +68,21 @@ std::optional<PlaneOrder> order_of(const RenderTask& task, const RenderPlan& pla
     return order_of(task, plan.source, plan.layout, halved);
 }
 
-std::optional<Planes> planes_of(const RenderTask& task, const PictureSource& source, const Layout& layout,
-                                bool halved) {
+std::optional<LentPlanes> planes_of(const RenderTask& task, const PictureSource& source, const Layout& layout,
+                                    bool halved) {
     const auto order = order_of(task, source, layout, halved);
     if (!order) {
         return std::nullopt;
     }
     if (task.decoded != nullptr && task.decoded->order == *order) {
-        return task.decoded->planes.copy();
+        return LentPlanes(&task.decoded->planes);
     }
     PlaneReading reading({&*order, 1});
     if (!reading.read(task.original, task.settings.fail_on, task.cancellation,
                       [](std::size_t) { return true; })) {
         return std::nullopt;
     }
-    return reading.take(0);
+    return LentPlanes(reading.take(0));
 }
 
 std::optional<Encoded> render_directly(const RenderTask& task, const PictureSource& source,
@@ -92,30 +92,31 @@ std::optional<Encoded> render_directly(const RenderTask& task, const PictureSour
     }
     const auto start = std::chrono::steady_clock::now();
     const bool halved = halves_colour(options);
-    std::optional<Planes> planes = planes_of(task, source, layout, halved);
+    std::optional<LentPlanes> planes = planes_of(task, source, layout, halved);
     if (!planes) {
         return std::nullopt;
     }
-    if (!task.watermarks.empty() || options.format == Format::webp) {
-        colour(*planes, halved);
+    if (!task.watermarks.empty() || (options.format == Format::webp && planes->view().count == 1)) {
+        colour(planes->own(), halved);
     }
     for (const auto& watermark : task.watermarks) {
-        watermark->lay_over(*planes, task.cancellation);
+        watermark->lay_over(planes->own(), task.cancellation);
     }
+    const Planes& done = planes->view();
     Encoded encoded;
     encoded.route = Route::direct;
     encoded.format = options.format;
-    encoded.width = planes->size().width;
-    encoded.height = planes->size().height;
+    encoded.width = done.size().width;
+    encoded.height = done.size().height;
     const auto middle = std::chrono::steady_clock::now();
     encoded.body = encode_to_fit(options, [&](int quality) {
         switch (options.format) {
             case Format::webp:
-                return write_webp(*planes, quality, options.effort, task.cancellation);
+                return write_webp(done, quality, options.effort, task.cancellation);
             case Format::avif:
-                return write_avif(*planes, quality, options.effort, task.cancellation);
+                return write_avif(done, quality, options.effort, task.cancellation);
             default:
-                return write_jpeg(*planes, quality, task.cancellation);
+                return write_jpeg(done, quality, task.cancellation);
         }
     });
     const auto end = std::chrono::steady_clock::now();

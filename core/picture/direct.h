@@ -18,11 +18,11 @@ namespace media {
 /// what its header says already: the original has no planes, has a colour profile, or would be enlarged.
 std::optional<PlaneOrder> order_of(const RenderTask& task, const RenderPlan& plan);
 
-/// The only page of an original: upright, resized and cut, but by content. Taken from `task.decoded` where
+/// The only page of an original: upright, resized and cut, but by content. Lent by `task.decoded` where
 /// they are there. Nothing where it has to come through libvips, as above. `halved`: colour in half the size.
 /// Throws Failure.
-std::optional<Planes> planes_of(const RenderTask& task, const PictureSource& source, const Layout& layout,
-                                bool halved);
+std::optional<LentPlanes> planes_of(const RenderTask& task, const PictureSource& source, const Layout& layout,
+                                    bool halved);
 
 /// A rendition that needs no pixels in RGB; nothing where it does, or where there are no planes. Throws
 /// Failure.

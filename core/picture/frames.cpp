@@ -90,7 +90,7 @@ class Maker {
     Frames make() {
         if (pages_ == 1) {
             if (const auto planes = planes_of(task_, source_, layout_, false)) {
-                return {finished(cut_out(pixels_of(*planes).image())), Route::direct};
+                return {finished(cut_out(pixels_of(planes->view()).image())), Route::direct};
             }
             if (const auto small = resized_lines()) {
                 return {finished(upright(*small)), Route::direct};

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
+#include <vector>
 
 #include <jpeglib.h>
 
@@ -14,12 +15,15 @@ namespace media {
 
 namespace {
 
+constexpr std::size_t band_lines = 16;  // the most that libjpeg takes at once
+constexpr std::size_t block = DCTSIZE;
+
 struct Writer {
     jpeg_compress_struct codec{};
     JpegTrouble trouble{};
     unsigned char* bytes = nullptr;
     unsigned long size = 0;
-    std::array<std::array<JSAMPROW, 16>, 3> rows{};
+    std::array<std::array<JSAMPROW, band_lines>, 3> rows{};
     std::array<JSAMPARRAY, 3> planes{};
 
     ~Writer() {
@@ -72,37 +76,52 @@ struct Writer {
     }
 };
 
-// libjpeg wants whole blocks: the last sample of a line goes on.
-void extend(Plane& plane) {
-    const auto width = static_cast<std::size_t>(plane.width());
-    for (int y = 0; y < plane.height(); ++y) {
-        std::uint8_t* const row = plane.row(y);
-        std::fill(row + width, row + plane.stride(), row[width - 1]);
+// Lines of a plane as libjpeg wants them: in whole blocks. Where a line has none, its last sample goes on.
+class WholeLines {
+  public:
+    explicit WholeLines(const Plane& plane)
+        : plane_(plane), width_((static_cast<std::size_t>(plane.width()) + block - 1) / block * block) {
+        if (width_ != static_cast<std::size_t>(plane.width())) {
+            copies_.resize(width_ * band_lines);
+        }
     }
-}
+
+    /// Line `y`, or the last one, as number `place` of a band. It is only read.
+    JSAMPROW at(int y, std::size_t place) {
+        const std::uint8_t* const line = plane_.row(std::min(y, plane_.height() - 1));
+        if (copies_.empty()) {
+            return const_cast<JSAMPROW>(line);
+        }
+        std::uint8_t* const copy = copies_.data() + place * width_;
+        std::fill(std::copy_n(line, plane_.width(), copy), copy + width_, line[plane_.width() - 1]);
+        return copy;
+    }
+
+  private:
+    const Plane& plane_;
+    std::size_t width_;
+    std::vector<std::uint8_t> copies_;
+};
 
 }  // namespace
 
-Bytes write_jpeg(Planes& planes, int quality, const Cancellation& cancellation) {
+Bytes write_jpeg(const Planes& planes, int quality, const Cancellation& cancellation) {
     Writer writer;
     const auto trouble = []() { fail(500, "the rendition cannot be written as jpeg"); };
     const bool halved = planes.halved && planes.count == 3;
     if (!writer.begin(planes.size(), planes.count, halved, quality)) {
         trouble();
     }
-    for (int i = 0; i < planes.count; ++i) {
-        extend(planes.plane[static_cast<std::size_t>(i)]);
-    }
+    const auto count = static_cast<std::size_t>(planes.count);
+    std::vector<WholeLines> lines(planes.plane.begin(), planes.plane.begin() + planes.count);
     const int band = halved ? 16 : 8;
     for (int top = 0; top < planes.size().height; top += band) {
         check(cancellation);
-        for (std::size_t i = 0; i < static_cast<std::size_t>(planes.count); ++i) {
-            Plane& plane = planes.plane[i];
-            const int first = i > 0 && halved ? top / 2 : top;
-            const int lines = i > 0 && halved ? band / 2 : band;
-            for (int y = 0; y < lines; ++y) {
-                writer.rows[i][static_cast<std::size_t>(y)] =
-                    plane.row(std::min(first + y, plane.height() - 1));
+        for (std::size_t i = 0; i < count; ++i) {
+            const bool half = i > 0 && halved;
+            for (int y = 0; y < (half ? band / 2 : band); ++y) {
+                const auto place = static_cast<std::size_t>(y);
+                writer.rows[i][place] = lines[i].at((half ? top / 2 : top) + y, place);
             }
             writer.planes[i] = writer.rows[i].data();
         }

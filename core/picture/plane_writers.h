@@ -7,8 +7,8 @@
 
 namespace media {
 
-/// A baseline JPEG. The planes' lines are completed beyond their ends. Throws Failure.
-Bytes write_jpeg(Planes& planes, int quality, const Cancellation& cancellation);
+/// A baseline JPEG. Throws Failure.
+Bytes write_jpeg(const Planes& planes, int quality, const Cancellation& cancellation);
 
 /// A lossy WebP of halved planes in colour; `effort` 0-6. Throws Failure.
 Bytes write_webp(const Planes& planes, int quality, int effort, const Cancellation& cancellation);

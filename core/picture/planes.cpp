@@ -33,6 +33,13 @@ Planes Planes::copy() const {
     return same;
 }
 
+Planes& LentPlanes::own() {
+    if (!own_) {
+        own_ = others_->copy();
+    }
+    return *own_;
+}
+
 void colour(Planes& planes, bool halved) {
     if (planes.count == 3) {
         return;

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "core/picture/turn.h"
 #include "core/rendition/geometry.h"
@@ -48,6 +50,21 @@ struct Planes {
 
     Size size() const noexcept { return plane[0].size(); }
     Planes copy() const;
+};
+
+/// Planes of one's own, or those of others to look at, which outlive this.
+class LentPlanes {
+  public:
+    explicit LentPlanes(const Planes* others) : others_(others) {}
+    explicit LentPlanes(Planes own) : own_(std::move(own)) {}
+
+    const Planes& view() const noexcept { return own_ ? *own_ : *others_; }
+    /// To be changed: a copy, where they were others'.
+    Planes& own();
+
+  private:
+    std::optional<Planes> own_;
+    const Planes* others_ = nullptr;
 };
 
 /// Colour where there was none: gray planes in the form of coloured ones.

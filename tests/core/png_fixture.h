@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "picture_fixture.h"
-
 namespace media {
+
+using File = std::vector<std::uint8_t>;
 
 inline std::uint32_t png_crc(const File& bytes) {
     std::uint32_t crc = 0xFFFFFFFF;

@@ -9,6 +9,7 @@
 
 #include "core/picture/failure.h"
 #include "core/picture/png_filter.h"
+#include "picture_fixture.h"
 #include "png_fixture.h"
 
 namespace media {
