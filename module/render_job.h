@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -93,6 +94,9 @@ class RenderJob final : public Task {
     void make();
     void store(bool foretold);
     bool has(const Bytes& original) const;
+    static void keep_header_alone(std::span<RenderJob* const> jobs, const Bytes& original);
+    /// Whether its original may be wanted afterwards.
+    bool may_be_tried_again() const noexcept { return keeps_source || rendition.hinted_size; }
     RenderTask task(ByteView original) const;
 
     bool begun_ = false;

@@ -55,8 +55,23 @@ void RenderJob::share(std::span<Task* const> others) noexcept {
         for (std::size_t i = 0; i < decoded.size(); ++i) {
             jobs[i]->decoded_ = std::move(decoded[i]);
         }
+        keep_header_alone(jobs, *original);
     } catch (...) {
         // Out of memory: each for itself, as far as it goes.
+    }
+}
+
+// Those that wait for a thread to write their planes do not keep the original in memory.
+void RenderJob::keep_header_alone(std::span<RenderJob* const> jobs, const Bytes& original) {
+    const ByteView part = header_of(original.view());
+    if (part.size() == original.size()) {
+        return;
+    }
+    const auto header = std::make_shared<const Bytes>(Bytes::copy_of(part));
+    for (RenderJob* job : jobs) {
+        if (job->decoded_ && !job->may_be_tried_again() && !header->empty()) {
+            job->original_ = header;
+        }
     }
 }
 

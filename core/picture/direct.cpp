@@ -71,11 +71,14 @@ std::optional<PlaneOrder> order_of(const RenderTask& task, const RenderPlan& pla
 std::optional<LentPlanes> planes_of(const RenderTask& task, const PictureSource& source, const Layout& layout,
                                     bool halved) {
     const auto order = order_of(task, source, layout, halved);
+    if (task.decoded != nullptr) {
+        if (!order || !(task.decoded->order == *order)) {
+            fail(500, "the rendition cannot be made of planes of another one");
+        }
+        return LentPlanes(&task.decoded->planes);
+    }
     if (!order) {
         return std::nullopt;
-    }
-    if (task.decoded != nullptr && task.decoded->order == *order) {
-        return LentPlanes(&task.decoded->planes);
     }
     PlaneReading reading({&*order, 1});
     if (!reading.read(task.original, task.settings.fail_on, task.cancellation,

@@ -33,7 +33,8 @@ struct RenderTask {
     const Cancellation& cancellation;
     /// This one or none (500), for those who compare them; else the better one.
     std::optional<Route> route{};
-    /// What decode_together() has made for this task, which then needs no decode of its own.
+    /// What decode_together() has made for this task, which then needs no decode of its own, and no more of
+    /// `original` than header_of() it.
     const DecodedPlanes* decoded = nullptr;
 };
 

@@ -120,4 +120,26 @@ std::vector<std::shared_ptr<const DecodedPlanes>> decode_together(
     }
 }
 
+ByteView header_of(ByteView original) noexcept {
+    // T.81, section B.1.1.
+    constexpr std::uint8_t start_of_image = 0xD8;
+    constexpr std::uint8_t start_of_scan = 0xDA;
+    if (original.size() < 2 || original[0] != 0xFF || original[1] != start_of_image) {
+        return original;
+    }
+    std::size_t at = 2;
+    while (at + 4 <= original.size() && original[at] == 0xFF && original[at + 1] >= 0xC0) {
+        const std::size_t length = std::size_t{original[at + 2]} << 8U | original[at + 3];
+        const std::size_t behind = at + 2 + length;
+        if (length < 2 || behind > original.size()) {
+            break;
+        }
+        if (original[at + 1] == start_of_scan) {
+            return original.first(behind);
+        }
+        at = behind;
+    }
+    return original;
+}
+
 }  // namespace media

@@ -23,4 +23,9 @@ struct DecodedPlanes;
 /// differ by what it makes that larger ones need finer planes (SSIM above 0.99).
 std::vector<std::shared_ptr<const DecodedPlanes>> decode_together(std::span<const RenderTask> tasks) noexcept;
 
+/// What render() looks at of the original of a task that has `decoded`: all before a JPEG's first scan; of
+/// other formats, and of what is in no order, everything. Large originals need not wait in memory for an
+/// encoder.
+ByteView header_of(ByteView original) noexcept;
+
 }  // namespace media

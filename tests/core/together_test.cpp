@@ -46,6 +46,9 @@ class TogetherTest : public PictureTest {
 
     static Result<Encoded> finish(RenderTask task, const DecodedPlanes* decoded) {
         task.decoded = decoded;
+        if (decoded != nullptr) {
+            task.original = header_of(task.original);  // all that it needs
+        }
         return render(task);
     }
 
