@@ -200,7 +200,6 @@ TEST_F(DirectTest, damage_is_refused_as_by_libvips) {
     }
 }
 
-// Any target that this processor has gives the same bytes.
 // Whatever was written by then is freed once.
 TEST_F(DirectTest, writing_stops_in_its_middle) {
     Planes planes;
@@ -225,6 +224,7 @@ TEST_F(DirectTest, writing_stops_in_its_middle) {
     EXPECT_TRUE(stopped && ended);
 }
 
+// Any target that this processor has gives the same bytes.
 TEST_F(DirectTest, vectors_of_all_widths_agree) {
     const File file = jpeg(scene(701, 523));
     const Encoded first = good(file, "w=301&h=77&fit=cover&fm=png");

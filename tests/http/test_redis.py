@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import socket
 import threading
 import time
@@ -139,6 +140,24 @@ def test_password(node, clean, acl):
         assert [status(refused.get(f"/img/small.jpg?w={w}")) for w in (51, 52, 53)] == ["MISS"] * 3
         assert 1 <= refused.log().count("going on without it") <= 2, "once for each worker"
         assert "geheim" not in server.log() and "falsch" not in refused.log()
+
+
+def test_rights_that_the_document_asks_for(node, clean):
+    """They are enough, for a database of its own too."""
+    page = (Path(__file__).resolve().parents[2] / "module/redis.md").read_text()
+    sentence = page[page.index("A user needs"):].split("\n\n", 1)[0]
+    rights = re.findall(r"[+][\w|]+", sentence)
+    assert {"+get", "+select", "+asking"} <= set(rights) and "`~media:*`" in sentence
+    with redis_server.running(lambda: redis_server.Redis(start=False)) as guarded:
+        guarded.options["user"] = f"media on >geheim ~media:* {' '.join(rights)}"
+        guarded.start()
+        server = node(guarded, parameters="db=2 user=media password=geheim")
+        assert server.get("/img/small.jpg?w=50").status == 200
+        connection = redis_server.Connection(guarded.port)
+        connection("SELECT", 2)
+        wait_until(lambda: connection("KEYS", "media:1:*"), 5 * SLOW, "the rendition")
+        connection.close()
+        assert "NOPERM" not in server.log()
 
 
 def damaged(value):
