@@ -24,7 +24,7 @@ ngx_msec_t RenditionRequest::time_to_render() const noexcept {
 // There is time for more effort where nobody waits.
 RenderSettings RenditionRequest::settings_to_render() const {
     RenderSettings settings = *conf_->settings;
-    if (refreshing_ && wants_more_effort()) {
+    if (behind_ && wants_more_effort()) {
         settings.effort[static_cast<std::size_t>(Format::avif)] = conf_->avif_behind->effort;
     }
     return settings;
@@ -85,6 +85,19 @@ ngx_int_t RenditionRequest::stand_in(StandIn how) {
     return look_elsewhere();
 }
 
+// After a second pass whose original has become another one: a first pass of that is lacking now. So nobody
+// is shown the old one for as long as the effort takes, and effort stays with spare threads.
+ngx_int_t RenditionRequest::begin_with_less(Source source, Freshness freshness) {
+    disk_.drop(r_);
+    at_hand_.emplace(std::move(source), std::move(freshness));
+    expired_ = false;
+    if (!refreshing_) {
+        return stand_in(StandIn::queued);
+    }
+    detour_.hasty = true;
+    return look_elsewhere();
+}
+
 void RenditionRequest::miss_nothing() noexcept {
     report_.stand_in = StandIn::none;
     missing_.reset();
@@ -129,12 +142,12 @@ bool RenditionRequest::still_wanted() {
     return ngx_exiting == 0 && key_ == wanted_;
 }
 
-void RenditionRequest::come_behind(RenditionRequest& client) {
+void RenditionRequest::come_behind(RenditionRequest& client) noexcept {
     detour_ = client.missing_->detour;
     at_hand_ = std::exchange(client.at_hand_, std::nullopt);
     refreshing_ = true;
     behind_ = true;
-    wanted_ = client.missing_->key;
+    wanted_ = std::move(client.missing_->key);
 }
 
 void RenditionRequest::make_spare() {

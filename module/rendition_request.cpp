@@ -253,6 +253,9 @@ ngx_int_t RenditionRequest::post(std::unique_ptr<RenderJob> job) {
 }
 
 ngx_int_t RenditionRequest::render(Source source, Freshness freshness) {
+    if (wants_more_effort() && !behind_) {
+        return begin_with_less(std::move(source), std::move(freshness));
+    }
     auto job = std::make_unique<RenderJob>(this, std::move(source), rendition_, settings_to_render(),
                                            std::chrono::milliseconds{time_to_render()});
     for (const std::string& name : rendition_.watermarks) {

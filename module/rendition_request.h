@@ -76,7 +76,7 @@ class RenditionRequest {
 
     /// In a request of make_behind(): makes the rendition that `client` has done without, and answers nobody.
     /// What `client` knows of the original is taken over.
-    void come_behind(RenditionRequest& client);
+    void come_behind(RenditionRequest& client) noexcept;
     void make_spare();
     ngx_http_request_t* own() const noexcept { return r_; }
 
@@ -139,6 +139,7 @@ class RenditionRequest {
     bool wants_more_effort() const;
     bool may_stand_in() const;
     ngx_int_t stand_in(StandIn how);
+    ngx_int_t begin_with_less(Source source, Freshness freshness);
     void miss_nothing() noexcept;
     bool still_wanted();
     void queue_missing() noexcept;

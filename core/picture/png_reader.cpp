@@ -62,6 +62,10 @@ bool PngReader::next_chunk(Chunk& chunk) {
         crc32_gzip_refl(0, start + 4, std::uint64_t{4} + length) != big_endian(start + 8 + length)) {
         return false;
     }
+    const auto letter = [](std::uint8_t c) { return (c | 0x20U) >= 'a' && (c | 0x20U) <= 'z'; };
+    if (!std::all_of(start + 4, start + 8, letter)) {
+        return false;
+    }
     chunk = {big_endian(start + 4), {start + 8, length}};
     at_ += chunk_frame + length;
     return true;

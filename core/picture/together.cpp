@@ -127,8 +127,12 @@ ByteView header_of(ByteView original) noexcept {
     if (original.size() < 2 || original[0] != 0xFF || original[1] != start_of_image) {
         return original;
     }
+    // Of the markers that have no length, and of fill bytes, none is expected here.
+    const auto has_length = [](std::uint8_t code) {
+        return code >= 0xC0 && code != 0xFF && (code < 0xD0 || code >= start_of_scan);
+    };
     std::size_t at = 2;
-    while (at + 4 <= original.size() && original[at] == 0xFF && original[at + 1] >= 0xC0) {
+    while (at + 4 <= original.size() && original[at] == 0xFF && has_length(original[at + 1])) {
         const std::size_t length = std::size_t{original[at + 2]} << 8U | original[at + 3];
         const std::size_t behind = at + 2 + length;
         if (length < 2 || behind > original.size()) {

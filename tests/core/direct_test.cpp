@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <random>
@@ -263,6 +264,38 @@ TEST_F(DirectTest, FuzzAgreement) {
         SCOPED_TRACE(std::to_string(width) + " x " + std::to_string(height));
         expect_agreement(file, query, 0.97);
     }
+}
+
+// Real ones, as far as Debian has them, asked for as people do.
+TEST_F(DirectTest, FuzzPhotographs) {
+    std::mt19937 random(static_cast<unsigned>(testing::UnitTest::GetInstance()->random_seed()) + 13);
+    const auto any = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
+    int photographs = 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator("/usr/share/backgrounds/mate")) {
+        if (entry.path().extension() != ".jpg") {
+            continue;
+        }
+        ++photographs;
+        const vips::VImage small = vips::VImage::thumbnail(entry.path().c_str(), any(700, 1600));
+        const File file = jpeg(small, any(75, 95), any(0, 2) == 0, any(0, 3) == 0);
+        for (int turn = 0; turn < 6; ++turn) {
+            std::string query = "fm=png&w=" + std::to_string(any(40, small.width()));
+            if (any(0, 1) == 1) {
+                const char* fits[] = {"inside", "outside", "cover", "contain", "fill"};
+                query += "&h=" + std::to_string(any(40, small.height())) + "&fit=" + fits[any(0, 4)];
+            }
+            if (any(0, 3) == 0) {
+                query += "&crop=" + std::to_string(any(0, 40)) + "%25," + std::to_string(any(0, 40)) +
+                         "%25," + std::to_string(any(20, 60)) + "%25," + std::to_string(any(20, 60)) + "%25";
+            }
+            if (any(0, 5) == 0) {
+                query += "&rot=" + std::to_string(90 * any(1, 3));
+            }
+            SCOPED_TRACE(entry.path().filename());
+            expect_agreement(file, query);
+        }
+    }
+    EXPECT_GT(photographs, 10);
 }
 
 TEST_F(DirectTest, FuzzDamage) {

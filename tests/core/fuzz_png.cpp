@@ -37,6 +37,8 @@ class ByLibpng {
             return false;
         }
         png_set_read_fn(png_, this, on_read);
+        // A window that is announced smaller than it is harms nobody.
+        png_set_option(png_, PNG_MAXIMUM_INFLATE_WINDOW, PNG_OPTION_ON);
         png_read_info(png_, info_);
         png_set_palette_to_rgb(png_);
         if (png_get_valid(png_, info_, PNG_INFO_tRNS) != 0) {

@@ -468,17 +468,44 @@ def test_second_pass_in_a_fleet(own_nginx):
         assert (answer.header("X-Cache"), answer.body) == ("REDIS", last.body)
 
 
-def test_stale_second_pass_is_renewed_with_its_effort(own_nginx, origin):
-    origin.at("/old.jpg", o.static(PHOTO, ETag='"1"'))
+@pytest.mark.parametrize("control", ["max-age=2", "max-age=2, must-revalidate"])
+def test_second_pass_of_an_original_that_changes(own_nginx, origin, control):
+    """Whether it is renewed behind or while somebody waits: both passes are made again, the first one first."""
+    origin.at("/old.jpg", o.static(PHOTO, ETag='"1"', Cache_Control=control))
     server = own_nginx(http=HTTP, origin=origin.port, server="""
-        location /pass/ { media_pass /origin/; media_cache_valid 200 2s; media_avif_behind on effort=4; }
+        location /pass/ { media_pass /origin/; media_avif_behind on effort=4; }
+        location /uncached/ { media_pass /origin/; media_cache off; }
         location /by4/ { media_pass /origin/; media_cache off; media_effort avif=4; }
         location /origin/ { internal; proxy_pass http://127.0.0.1:@origin@/; }""")
     target = "/pass/old.jpg?w=300&fm=auto"
     server.get(target, BOTH)
-    body = settles(server, target).body
-    time.sleep(3.1)
-    origin.at("/old.jpg", o.static(pictures.encode(pictures.gradient(900, 700), "JPEG"), ETag='"2"'))
-    assert server.get(target, BOTH).body == body
-    fresh = wait_until(lambda: (a := server.get(target, BOTH)).body != body and a, 20, "the entry renewed")
-    assert fresh.body == server.get("/by4/old.jpg?w=300&fm=avif").body
+    old = wait_until(lambda: (a := server.get(target, BOTH)).body == slow(server, "w=300", "old.jpg") and a, 30, "the second pass")
+    origin.at("/old.jpg", o.static(pictures.encode(pictures.gradient(900, 700), "JPEG"), ETag='"2"', Cache_Control=control))
+    quick_one, slow_one = quick(server, "w=300", "old.jpg"), slow(server, "w=300", "old.jpg")
+    assert old.body not in (quick_one, slow_one)
+    seen = []
+
+    def last():
+        answer = server.get(target, BOTH)
+        assert answer.type == "image/avif"
+        if answer.body not in seen:
+            seen.append(answer.body)
+        return answer.body == slow_one
+    wait_until(last, 60, "the second pass of the new original")
+    assert seen[-2:] == [quick_one, slow_one]
+
+
+def test_second_pass_that_has_become_too_dear(own_nginx, origin):
+    """The new original cannot have one in that time: the old one is not shown for it."""
+    origin.at("/grows.jpg", o.static(SMALL, ETag='"1"', Cache_Control="max-age=2"))
+    server = own_nginx(http=HTTP, origin=origin.port, server="""
+        location /pass/ { media_pass /origin/; media_avif_behind on effort=6; media_timeout 1500ms; }
+        location /uncached/ { media_pass /origin/; media_cache off; }
+        location /origin/ { internal; proxy_pass http://127.0.0.1:@origin@/; }""")
+    target = "/pass/grows.jpg?w=1600&fm=auto"
+    server.get(target, BOTH)
+    small = settles(server, target)
+    assert len(small.body) < len(quick(server, "w=1600", "grows.jpg"))
+    origin.at("/grows.jpg", o.static(PHOTO, ETag='"2"', Cache_Control="max-age=2"))
+    large = quick(server, "w=1600", "grows.jpg")
+    wait_until(lambda: server.get(target, BOTH).body == large, 30, "the new original")
