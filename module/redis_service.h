@@ -16,6 +16,9 @@ namespace media {
 
 class RedisService;
 
+/// What a reply may hold beside the object itself, in bytes.
+inline constexpr std::size_t reply_overhead = std::size_t{1} << 20U;
+
 /// One server and the connections to it.
 class RedisNode final : public RedisConnectionOwner, public std::enable_shared_from_this<RedisNode> {
   public:

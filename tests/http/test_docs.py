@@ -68,3 +68,9 @@ def test_links_lead_somewhere():
 def test_every_test_is_in_the_table():
     told = (ROOT / "tests/README.md").read_text()
     assert [test.name for test in sorted((ROOT / "tests/http").glob("test_*.py")) if f"`{test.name}`" not in told] == []
+
+
+def test_every_file_of_the_module_is_in_the_table():
+    part = (ROOT / "module/README.md").read_text().split("## For developers\n", 1)[1]
+    told = re.findall(r"`([a-z_]+)`", part)
+    assert [file.stem for file in sorted((ROOT / "module").glob("*.cpp")) if file.stem not in told] == []
