@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -158,3 +159,20 @@ def test_quickstart_prints_a_page_and_its_token():
         assert requests.post(f"{url}upload", b"x", timeout=60 * SLOW).status_code == 401
         for path in (folder / "tokens", folder / "nginx.conf", *folder.glob("logs/*.log")):
             assert token not in path.read_text(errors="replace"), path
+        pictures_to_try = re.findall(rf"{url}(?:img|elsewhere)/\S+", text)
+        assert len(pictures_to_try) >= 9
+        for picture in pictures_to_try:
+            answer = requests.get(picture, timeout=60 * SLOW)
+            assert (answer.status_code, answer.headers["Content-Type"].split("/")[0]) == (200, "image"), picture
+    with pytest.raises(OSError):  # nothing is left running
+        socket.create_connection(("127.0.0.1", port), 5)
+
+
+@pytest.mark.parametrize("taken, says", [(True, "port {port} is taken. Choose another"), (False, "PORT=seven is not a port")])
+def test_quickstart_says_what_is_wrong_with_a_port(taken, says):
+    """Before it installs or builds anything."""
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        port = somebody.getsockname()[1] if taken else "seven"
+        done = subprocess.run([REPOSITORY / "conf/quickstart"], env={**os.environ, "PORT": str(port)}, capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, timeout=60 * SLOW)
+    assert done.returncode == 1 and done.stdout == "" and says.format(port=port) in done.stderr
