@@ -210,6 +210,16 @@ const std::uint8_t* PngReader::expanded(const std::uint8_t* line) {
 
 bool PngReader::read(const std::function<bool(const std::uint8_t* line)>& use,
                      const Cancellation& cancellation) {
+    // igzip takes windows of more than 32 KB for good, which zlib does not (RFC 1950, section 2.2).
+    constexpr unsigned largest_window = 7;
+    while (data_.data.empty()) {
+        if (!next_chunk(data_) || data_.type != data) {
+            return false;
+        }
+    }
+    if (data_.data.front() >> 4U > largest_window) {
+        return false;
+    }
     stream_ = std::make_unique<inflate_state>();
     isal_inflate_init(stream_.get());
     stream_->crc_flag = ISAL_ZLIB;

@@ -200,6 +200,15 @@ TEST_F(PngTest, damage_has_the_same_consequences) {
     expect_same_outcome(with(pixels, [](PngChunk& chunk) { chunk.data.back() ^= 1U; }), "Adler checksum");
     expect_same_outcome(with(pixels, [](PngChunk& chunk) { append(chunk.data, {1, 2, 3}); }), "more data");
     expect_same_outcome(with(pixels, [](PngChunk& chunk) { chunk.data[0] = 0x08; }), "header of zlib");
+    for (const unsigned window : {7U, 8U, 15U}) {  // its header is sound but for the size of the window
+        const File odd = with(pixels, [window](PngChunk& chunk) {
+            const unsigned first = window << 4U | 8U;
+            chunk.data[0] = static_cast<std::uint8_t>(first);
+            chunk.data[1] = static_cast<std::uint8_t>((31 - first * 256 % 31) % 31);
+        });
+        EXPECT_EQ(read(odd).has_value(), window <= 7) << window;
+        expect_same_outcome(odd, "a window of " + std::to_string(window));
+    }
     expect_same_outcome(with(pixels, [](PngChunk& chunk) { chunk.data.clear(); }), "no data");
     expect_same_outcome(with(pixels, [](PngChunk& chunk) { chunk.type = "IDOT"; }), "unknown and critical");
     expect_same_outcome(with(0, [](PngChunk& chunk) { chunk.data[7] = 200; }), "too few lines");
