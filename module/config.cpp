@@ -25,6 +25,18 @@ void report(ngx_conf_t* cf, const Place& place, const std::string& text) {
     ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "%s in %s:%ui", text.c_str(), place.file.c_str(), place.line);
 }
 
+ngx_str_t server_identity(ngx_conf_t* cf) {
+    const auto* server = static_cast<const ngx_http_core_srv_conf_t*>(
+        ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module));
+    if (server->server_name.len > 0) {
+        return server->server_name;
+    }
+    const auto* main = static_cast<const ngx_http_core_main_conf_t*>(
+        ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
+    auto* const* all = static_cast<ngx_http_core_srv_conf_t**>(main->servers.elts);
+    return copy(cf->pool, ':' + std::to_string(std::find(all, all + main->servers.nelts, server) - all));
+}
+
 // "200 30d; 404 10s": as the directive, rows separated by semicolons.
 ngx_array_t* parse_validities(ngx_conf_t* cf, std::string_view rows) noexcept {
     ngx_array_t* array = ngx_array_create(cf->pool, 4, sizeof(ngx_http_cache_valid_t));
@@ -117,20 +129,6 @@ const LocationConfig* location_config(const ngx_http_request_t* r) noexcept {
     return static_cast<const LocationConfig*>(ngx_http_get_module_loc_conf(r, ngx_http_media_module));
 }
 
-std::string server_identity(const ngx_http_core_main_conf_t* main, const ngx_http_core_srv_conf_t* server) {
-    if (server->server_name.len > 0) {
-        return std::string{view(server->server_name)};
-    }
-    auto* const* all = static_cast<ngx_http_core_srv_conf_t**>(main->servers.elts);
-    return ':' + std::to_string(std::find(all, all + main->servers.nelts, server) - all);
-}
-
-std::string server_identity(const ngx_http_request_t* r) {
-    return server_identity(
-        static_cast<const ngx_http_core_main_conf_t*>(ngx_http_get_module_main_conf(r, ngx_http_core_module)),
-        static_cast<const ngx_http_core_srv_conf_t*>(ngx_http_get_module_srv_conf(r, ngx_http_core_module)));
-}
-
 void* create_main_config(ngx_conf_t* cf) {
     auto* conf = zeroed<MainConfig>(cf);
     if (conf == nullptr ||
@@ -216,6 +214,10 @@ char* merge_location_config(ngx_conf_t* cf, void* parent, void* child) {
         return fail();
     }
     if (merge_scalars(cf, above, conf) != NGX_CONF_OK) {
+        return fail();
+    }
+    conf->server = server_identity(cf);
+    if (conf->server.data == nullptr) {
         return fail();
     }
     inherit_pointer(conf->input, above->input);

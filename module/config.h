@@ -152,6 +152,9 @@ struct LocationConfig {
     RenderSettings* settings;  ///< all of the above that rendering needs
     ngx_str_t fingerprint;     ///< of the settings, for the cache key
     Place* cache_place;        ///< where media_cache names its zone
+    /// What tells the server from others in cache keys: its name, or without one its place in the
+    /// configuration, which is the same on every node.
+    ngx_str_t server;
 
     bool has_source() const noexcept { return root != nullptr || pass != nullptr || fetch != nullptr; }
 };
@@ -167,11 +170,6 @@ void* create_main_config(ngx_conf_t* cf);
 char* init_main_config(ngx_conf_t* cf, void* conf);
 void* create_location_config(ngx_conf_t* cf);
 char* merge_location_config(ngx_conf_t* cf, void* parent, void* child);
-
-/// What tells the server of a request from others in cache keys: its name, or without one its place in the
-/// configuration, which is the same on every node.
-std::string server_identity(const ngx_http_request_t* r);
-std::string server_identity(const ngx_http_core_main_conf_t* main, const ngx_http_core_srv_conf_t* server);
 
 /// All directives, for ngx_module_t.
 extern ngx_command_t commands[];

@@ -1,8 +1,5 @@
 #include "module/disk_tier.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include <cerrno>
 #include <cstring>
 #include <limits>
@@ -14,8 +11,6 @@
 #include "module/worker.h"
 
 namespace media {
-
-static_assert(std::is_trivially_copyable_v<StoredFacts>);
 
 namespace {
 
@@ -49,97 +44,34 @@ void on_wait(ngx_event_t* event) {
     ngx_http_run_posted_requests(connection);
 }
 
-// Makes the folders of `path` below its first `known` bytes.
-bool make_folders(std::string& path, std::size_t known) noexcept {
-    for (std::size_t slash = path.find('/', known + 1); slash != std::string::npos;
-         slash = path.find('/', slash + 1)) {
-        path[slash] = '\0';
-        const bool there = mkdir(path.c_str(), 0700) == 0 || errno == EEXIST;
-        path[slash] = '/';
-        if (!there) {
-            return false;
-        }
-    }
-    return true;
+// As far as a body may begin: nginx reads that much of a file, and refuses one whose body begins later.
+std::size_t read_ahead(const ngx_http_cache_t* cache) noexcept {
+    return std::max(cache->header_start + sizeof(StoredFacts), CacheFile::page);
 }
 
 }  // namespace
 
-CacheFile::~CacheFile() {
-    abandon();
-}
-
-CacheFile& CacheFile::operator=(CacheFile&& other) noexcept {
-    if (this != &other) {
-        abandon();
-        prefix_ = std::move(other.prefix_);
-        path_ = std::move(other.path_);
-        zone_length_ = other.zone_length_;
-        file_ = std::move(other.file_);
-        error_ = other.error_;
-    }
-    return *this;
-}
-
-void CacheFile::abandon() noexcept {
-    if (file_) {
-        unlink(path_.c_str());
-        file_.reset();
-    }
-}
-
-bool CacheFile::write(StoredFacts facts, ByteView body, std::string_view etag, time_t valid,
-                      time_t last_modified) noexcept {
-    constexpr int flags = O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC;
-    file_.reset(::open(path_.c_str(), flags, 0600));
-    if (!file_ && errno == ENOENT && make_folders(path_, zone_length_)) {
-        file_.reset(::open(path_.c_str(), flags, 0600));
-    }
-    if (!file_) {
-        error_ = errno;
+bool DiskTier::begin(ngx_http_request_t* r, ngx_shm_zone_t* zone) noexcept {
+    if (ngx_http_file_cache_new(r) != NGX_OK) {
         return false;
     }
-    auto* header = reinterpret_cast<ngx_http_file_cache_header_t*>(prefix_.data());
-    header->valid_sec = valid;
-    header->last_modified = last_modified;
-    header->date = std::time(nullptr);
-    header->etag_len = static_cast<u_char>(std::min(etag.size(), sizeof(header->etag)));
-    std::memcpy(header->etag, etag.data(), header->etag_len);
-    std::memcpy(prefix_.data() + prefix_.size() - sizeof(facts), &facts, sizeof(facts));
-
-    if (file_.write_at(prefix_.data(), prefix_.size(), 0) &&
-        file_.write_at(body.data(), body.size(), static_cast<off_t>(prefix_.size()))) {
-        return true;
-    }
-    error_ = errno;
-    unlink(path_.c_str());
-    file_.reset();
-    return false;
-}
-
-Result<Encoded> StoredBody::read() const noexcept {
-    Encoded rendition;
-    rendition.body = Bytes::allocate(size);
-    if (rendition.body.data() == nullptr) {
-        return Error{503, "out of memory"};
-    }
-    if (!file.read_at(rendition.body.data(), size, offset)) {
-        return Error{500, "the cache failed"};
-    }
-    rendition.format = static_cast<Format>(facts.format);
-    rendition.width = facts.width;
-    rendition.height = facts.height;
-    rendition.pages = facts.pages;
-    return rendition;
+    ngx_http_cache_t* cache = r->cache;
+    cache->file_cache = static_cast<ngx_http_file_cache_t*>(zone->data);
+    cache->min_uses = 1;
+    cache->lock = 1;
+    cache->lock_age = lease;
+    cache->background = 1;  // we may go away in the middle: no alert about that
+    return true;
 }
 
 DiskTier::Outcome DiskTier::open(ngx_http_request_t* r, ngx_shm_zone_t* zone, std::string_view key,
                                  ngx_msec_t lock_timeout) {
-    if (r->cache == nullptr) {
-        if (ngx_http_file_cache_new(r) != NGX_OK) {
-            return Outcome::failed;
-        }
+    if (r->cache == nullptr && !begin(r, zone)) {
+        return Outcome::failed;
+    }
+    if (r->cache->keys.nelts == 0) {
         ngx_http_cache_t* cache = r->cache;
+        cache->lock_timeout = lock_timeout;
         auto* element = static_cast<ngx_str_t*>(ngx_array_push(&cache->keys));
         if (element == nullptr) {
             return Outcome::failed;
@@ -148,15 +80,6 @@ DiskTier::Outcome DiskTier::open(ngx_http_request_t* r, ngx_shm_zone_t* zone, st
         if (element->data == nullptr) {
             return Outcome::failed;
         }
-        cache->file_cache = static_cast<ngx_http_file_cache_t*>(zone->data);
-        cache->min_uses = 1;
-        cache->lock = 1;
-        cache->lock_timeout = lock_timeout;
-        cache->lock_age = lease;
-        cache->background = 1;  // we may go away in the middle: no alert about that
-        if (take_hot(r, key)) {
-            return Outcome::hit;
-        }
         if (cache->node == nullptr) {
             ngx_http_file_cache_create_key(r);
         }
@@ -164,7 +87,7 @@ DiskTier::Outcome DiskTier::open(ngx_http_request_t* r, ngx_shm_zone_t* zone, st
             r->cache = nullptr;  // a key too long for nginx' header
             return Outcome::bypass;
         }
-        cache->body_start = cache->header_start + sizeof(StoredFacts);
+        cache->body_start = read_ahead(cache);
     }
 
     ngx_http_cache_t* cache = r->cache;
@@ -177,7 +100,6 @@ DiskTier::Outcome DiskTier::open(ngx_http_request_t* r, ngx_shm_zone_t* zone, st
     switch (outcome) {
         case NGX_OK:
             if (read_facts(r)) {
-                keep_hot(r, key);
                 return Outcome::hit;
             }
             ours_ = true;
@@ -210,30 +132,31 @@ DiskTier::Outcome DiskTier::open(ngx_http_request_t* r, ngx_shm_zone_t* zone, st
 }
 
 // Where there is no such file any more, the node stays with the cache and the request goes the long way.
-bool DiskTier::take_hot(ngx_http_request_t* r, std::string_view key) noexcept {
-    ngx_http_cache_t* cache = r->cache;
+bool DiskTier::open_hot(ngx_http_request_t* r, ngx_shm_zone_t* zone, const HotName& name) noexcept {
     HotFiles& files = worker()->hot_files;
-    hot_ = files.find(key);
+    hot_ = files.find(name);
     if (hot_ == nullptr) {
         return false;
     }
+    if (!begin(r, zone)) {
+        hot_.reset();
+        return false;
+    }
+    ngx_http_cache_t* cache = r->cache;
     ngx_memcpy(cache->key, hot_->digest.data(), hot_->digest.size());
     ngx_memcpy(cache->main, hot_->digest.data(), hot_->digest.size());
     cache->crc32 = hot_->checksum;
     cache->header_start = hot_->header_start;
-    cache->body_start = hot_->header_start + sizeof(StoredFacts);
+    cache->file.name = str(hot_->path);
     // The node is looked up here only for what we know already: nginx looks on disk for an entry that the
     // loader has not come to yet only when it makes the node itself.
-    if (ngx_http_file_cache_create(r) != NGX_OK) {
-        hot_.reset();
-        return false;
-    }
-    if (cache->exists == 0 || cache->error != 0 || cache->uniq != hot_->uniq) {
-        files.drop(key);
-        hot_.reset();
-        return false;
-    }
-    if (hot_->valid < ngx_time()) {
+    const bool known = ngx_http_file_cache_create(r) == NGX_OK;
+    const bool same = known && cache->exists != 0 && cache->error == 0 && cache->uniq == hot_->uniq;
+    if (!same || hot_->valid < ngx_time()) {
+        if (known && !same) {
+            files.drop(name);
+        }
+        ngx_str_null(&cache->file.name);
         hot_.reset();
         return false;
     }
@@ -243,24 +166,24 @@ bool DiskTier::take_hot(ngx_http_request_t* r, std::string_view key) noexcept {
     cache->valid_sec = hot_->valid;
     cache->last_modified = hot_->last_modified;
     cache->etag = str(hot_->etag);
-    facts_ = hot_->facts;
+    facts_ = &hot_->facts;
     r->cached = 1;
     return true;
 }
 
-void DiskTier::keep_hot(ngx_http_request_t* r, std::string_view key) {
+void DiskTier::keep_hot(ngx_http_request_t* r, const HotName& name) {
     constexpr unsigned often = 3;
     const ngx_http_cache_t* cache = r->cache;
-    if (cache->node->uses < often) {
+    if (hot_ != nullptr || cache->node->uses < often) {
         return;
     }
-    auto file = std::make_shared<HotFile>();
+    auto file = std::make_shared<HotFile>(name);
     file->file = Descriptor::duplicate(cache->file.fd);
     if (!file->file) {
         return;
     }
     file->uniq = cache->uniq;
-    file->key = key;
+    file->path = view(cache->file.name);
     ngx_memcpy(file->digest.data(), cache->key, file->digest.size());
     file->checksum = cache->crc32;
     file->header_start = cache->header_start;
@@ -269,7 +192,7 @@ void DiskTier::keep_hot(ngx_http_request_t* r, std::string_view key) {
     file->body_start = cache->body_start;
     file->valid = cache->valid_sec;
     file->last_modified = cache->last_modified;
-    file->facts = facts_;
+    file->facts = *facts_;
     // Entries that the cache loader found on disk come without their inode.
     ngx_slab_pool_t* shared = cache->file_cache->shpool;
     ngx_shmtx_lock(&shared->mutex);
@@ -312,11 +235,16 @@ DiskTier::Outcome DiskTier::on_expired(ngx_http_request_t* r, bool busy) noexcep
 bool DiskTier::read_facts(ngx_http_request_t* r) noexcept {
     const ngx_http_cache_t* cache = r->cache;
     const std::size_t end = cache->header_start + sizeof(StoredFacts);
-    if (cache->body_start != end || static_cast<std::size_t>(cache->buf->last - cache->buf->pos) < end) {
+    if (cache->body_start < end || static_cast<std::size_t>(cache->buf->last - cache->buf->pos) < end) {
         return false;
     }
-    std::memcpy(&facts_, cache->buf->pos + cache->header_start, sizeof(facts_));
-    return facts_.sound();
+    void* aligned = ngx_palloc(r->pool, sizeof(StoredFacts));
+    if (aligned == nullptr) {
+        return false;
+    }
+    facts_ = static_cast<const StoredFacts*>(
+        std::memcpy(aligned, cache->buf->pos + cache->header_start, sizeof(StoredFacts)));
+    return facts_->sound();
 }
 
 ngx_int_t DiskTier::send(ngx_http_request_t* r) {
@@ -338,10 +266,15 @@ void DiskTier::renew(ngx_http_request_t* r) noexcept {
 CacheFile DiskTier::prepare(ngx_http_request_t* r) {
     ngx_http_cache_t* cache = r->cache;
     CacheFile file;
-    cache->body_start = cache->header_start + sizeof(StoredFacts);
-    file.prefix_.resize(cache->body_start);
-    cache->etag.len = 0;
-    if (ngx_http_file_cache_set_header(r, file.prefix_.data()) != NGX_OK) {
+    file.prefix_.reserve(read_ahead(cache));
+    file.prefix_.resize(cache->header_start + sizeof(StoredFacts));
+    // Of the file to be; a stale one may still be the answer.
+    const std::size_t body_start = std::exchange(cache->body_start, file.prefix_.size());
+    const ngx_str_t etag = std::exchange(cache->etag, ngx_str_t{});
+    const ngx_int_t written = ngx_http_file_cache_set_header(r, file.prefix_.data());
+    cache->body_start = body_start;
+    cache->etag = etag;
+    if (written != NGX_OK) {
         file.prefix_.clear();
         return file;
     }
@@ -417,7 +350,7 @@ std::optional<StoredBody> DiskTier::stored(const ngx_http_request_t* r) const no
     }
     body.offset = static_cast<off_t>(cache->body_start);
     body.size = static_cast<std::size_t>(cache->length - body.offset);
-    body.facts = facts_;
+    body.facts = *facts_;
     return body;
 }
 
@@ -459,6 +392,8 @@ void DiskTier::publish(ngx_http_request_t* r, CacheFile file) {
     ngx_shmtx_lock(&shared->mutex);
     r->cache->node->valid_sec = 0;  // not failing any more
     ngx_shmtx_unlock(&shared->mutex);
+    // What all workers will read of the new file, wherever its body begins.
+    r->cache->body_start = read_ahead(r->cache);
     ngx_http_file_cache_update(r, &temporary);
     file.file_.reset();  // renamed, or removed by nginx where that failed
     ours_ = false;

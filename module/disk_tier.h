@@ -1,58 +1,18 @@
-// Renditions on disk: nginx' own file cache, with a few facts about the picture between its header and the
-// body.
+// Renditions on disk: nginx' own file cache.
 #pragma once
 
 #include <cstdint>
 #include <ctime>
 #include <memory>
 #include <optional>
-#include <string>
-#include <vector>
+#include <string_view>
 
-#include "core/base/result.h"
-#include "core/picture/render.h"
-#include "module/descriptor.h"
+#include "module/cache_file.h"
 #include "module/hot_files.h"
 #include "module/ngx.h"
 #include "module/stored_facts.h"
 
 namespace media {
-
-/// A cache file in the making. The loop prepares it, a thread writes it, the loop publishes it; one that is
-/// not published removes itself.
-class CacheFile {
-  public:
-    CacheFile() = default;
-    CacheFile(CacheFile&& other) noexcept = default;
-    CacheFile& operator=(CacheFile&& other) noexcept;
-    ~CacheFile();
-
-    /// Pool thread: writes header, facts and body to a temporary file. `valid` is the time until which it is
-    /// fresh. False when the disk refuses.
-    bool write(StoredFacts facts, ByteView body, std::string_view etag, time_t valid,
-               time_t last_modified) noexcept;
-
-  private:
-    friend class DiskTier;
-    void abandon() noexcept;
-
-    std::vector<std::uint8_t> prefix_;  ///< nginx' header and key, then room for the facts
-    std::string path_;
-    std::size_t zone_length_ = 0;  ///< of the path: the part that exists for sure
-    Descriptor file_;
-    int error_ = 0;
-};
-
-/// The body of an entry that stays right beyond its lifetime.
-struct StoredBody {
-    Descriptor file;
-    off_t offset = 0;
-    std::size_t size = 0;
-    StoredFacts facts;
-
-    /// Pool thread: the rendition as it was made. Errors: 500 where the file cannot be read, 503.
-    Result<Encoded> read() const noexcept;
-};
 
 /// The cache of one request. Belongs to the event loop.
 class DiskTier {
@@ -68,11 +28,16 @@ class DiskTier {
         failed,
     };
 
+    /// A fresh entry from the files that are kept open: a hit, if true.
+    bool open_hot(ngx_http_request_t* r, ngx_shm_zone_t* zone, const HotName& name) noexcept;
+    /// After a hit: keeps its file open, if it is asked for often.
+    void keep_hot(ngx_http_request_t* r, const HotName& name);
+
     /// `key` is copied into the request's pool at the first call.
     Outcome open(ngx_http_request_t* r, ngx_shm_zone_t* zone, std::string_view key, ngx_msec_t lock_timeout);
 
     /// Facts of a hit; valid after hit, updating or expired.
-    const StoredFacts& facts() const noexcept { return facts_; }
+    const StoredFacts& facts() const noexcept { return *facts_; }
 
     /// After `updating`: waits for the other. `waiting`, or `bypass` where the time to wait is over.
     Outcome wait(ngx_http_request_t* r);
@@ -118,13 +83,12 @@ class DiskTier {
     void release(ngx_http_request_t* r) noexcept;
 
   private:
-    bool take_hot(ngx_http_request_t* r, std::string_view key) noexcept;
-    void keep_hot(ngx_http_request_t* r, std::string_view key);
+    static bool begin(ngx_http_request_t* r, ngx_shm_zone_t* zone) noexcept;
     static void forget_refusal(ngx_http_request_t* r) noexcept;
     Outcome on_expired(ngx_http_request_t* r, bool busy) noexcept;
     bool read_facts(ngx_http_request_t* r) noexcept;
 
-    StoredFacts facts_;
+    const StoredFacts* facts_ = nullptr;  ///< in hot_ or in the pool
     std::shared_ptr<const HotFile> hot_;  ///< what the answer is read from, if kept open
     bool ours_ = false;
     bool adopts_ = false;  ///< what another request of this process has left to us

@@ -63,9 +63,7 @@ bool add_event_store(ngx_conf_t* cf, std::string_view path, const LocationConfig
                    known.config->args == conf.notify->args && known.config->key == conf.notify->key;
         };
         if (std::none_of(store->notified.begin(), store->notified.end(), same)) {
-            const auto* core = static_cast<const ngx_http_core_main_conf_t*>(
-                ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
-            store->notified.push_back({conf.notify, server, server_identity(core, server)});
+            store->notified.push_back({conf.notify, server, std::string{view(conf.server)}});
         }
     }
     const auto& redis = store->redis;

@@ -7,8 +7,19 @@
 
 namespace media {
 
-std::shared_ptr<const HotFile> HotFiles::find(std::string_view key) noexcept {
-    const auto place = places_.find(key);
+std::size_t HotFiles::Hash::operator()(const HotName& name) const noexcept {
+    constexpr std::size_t odd = 0x9E3779B97F4A7C15;  // spreads bits: 2^64 by the golden ratio
+    const std::hash<std::string_view> hash;
+    std::size_t sum = std::hash<const void*>{}(name.location);
+    sum = (sum + static_cast<std::size_t>(name.version.size)) * odd;
+    sum = (sum + static_cast<std::size_t>(name.version.modified.tv_nsec)) * odd;
+    sum = (sum ^ hash(name.uri)) * odd;
+    sum = (sum ^ hash(name.canonical)) * odd;
+    return name.rest.empty() ? sum : sum ^ hash(name.rest);
+}
+
+std::shared_ptr<const HotFile> HotFiles::find(const HotName& name) noexcept {
+    const auto place = places_.find(name);
     if (place == places_.end()) {
         return nullptr;
     }
@@ -18,8 +29,8 @@ std::shared_ptr<const HotFile> HotFiles::find(std::string_view key) noexcept {
     return file;
 }
 
-void HotFiles::drop(std::string_view key) noexcept {
-    if (const auto place = places_.find(key); place != places_.end()) {
+void HotFiles::drop(const HotName& name) noexcept {
+    if (const auto place = places_.find(name); place != places_.end()) {
         erase(place->second);
     }
 }
@@ -28,13 +39,13 @@ void HotFiles::add(std::shared_ptr<HotFile> file) {
     if (limit_ == 0) {
         return;
     }
-    drop(file->key);
+    drop(file->name);
     while (recent_.size() >= limit_) {
         erase(std::prev(recent_.end()));
     }
     file->used = ngx_current_msec;
     recent_.push_front(std::move(file));
-    places_[recent_.front()->key] = recent_.begin();
+    places_[recent_.front()->name] = recent_.begin();
 }
 
 bool HotFiles::tidy(ngx_msec_t now) noexcept {
@@ -51,7 +62,7 @@ bool HotFiles::tidy(ngx_msec_t now) noexcept {
 }
 
 void HotFiles::erase(Recent::iterator place) noexcept {
-    places_.erase((*place)->key);
+    places_.erase((*place)->name);
     recent_.erase(place);
 }
 

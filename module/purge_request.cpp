@@ -32,7 +32,6 @@ class PurgeRequest {
 
     ngx_http_request_t* r_;
     const LocationConfig* conf_;
-    std::string server_;
     std::string preset_;
     bool prefix_ = false;
     Purging purging_;
@@ -83,8 +82,7 @@ Result<PurgeScope> PurgeRequest::read_scope() {
     if (prefix_) {
         path.remove_suffix(1);
     }
-    server_ = server_identity(r_);
-    return PurgeScope{.server = server_, .path = path, .preset = preset_, .prefix = prefix_};
+    return PurgeScope{.server = view(conf_->server), .path = path, .preset = preset_, .prefix = prefix_};
 }
 
 void PurgeRequest::on_purged(Purging::Outcome outcome) {

@@ -221,7 +221,6 @@ ngx_int_t RecordRequest::on_removed(Record record) {
 }
 
 ngx_int_t RecordRequest::purge() {
-    const std::string server = server_identity(r_);
     const std::string path = uri_of(*conf_, removed_);
     if (path.empty()) {
         return on_purged(Purging::Outcome::done);
@@ -229,7 +228,7 @@ ngx_int_t RecordRequest::purge() {
     wait_.hold();
     // It may be done, and we gone with our request, before this returns.
     purging_.start(
-        {.server = server, .path = path, .preset = {}, .prefix = false},
+        {.server = view(conf_->server), .path = path, .preset = {}, .prefix = false},
         [this](Purging::Outcome outcome) { wait_.resume([this, outcome] { return on_purged(outcome); }); });
     return RequestWait::pending;
 }

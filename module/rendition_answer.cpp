@@ -21,7 +21,8 @@ ngx_int_t RenditionRequest::send_stored() {
     if (facts.status != NGX_HTTP_OK) {
         miss_nothing();
         if (conf_->intercept_errors != 0) {
-            // error_page decides, as for an error that has just happened.
+            // error_page decides, as for an error that has just happened; the URI is another one then.
+            (void)key();
             return fail({facts.status, "the original cannot be shown"});
         }
         if (!set_problem(r_, facts.status, {})) {
@@ -48,14 +49,16 @@ ngx_int_t RenditionRequest::send_fresh() {
     if (!set_entity(r_, NGX_HTTP_OK, encoded_->format.mime(), static_cast<off_t>(body.size()),
                     r_->headers_out.last_modified_time, etag_) ||
         !decorate(control_) ||
-        (rendition_.original && add_header(r_, "X-Content-Type-Options", "nosniff") == nullptr)) {
+        (rendition().original && add_header(r_, "X-Content-Type-Options", "nosniff") == nullptr)) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     return send_memory(r_, body.data(), body.size());
 }
 
 ngx_int_t RenditionRequest::fail(const Error& error) {
-    shared_.release();
+    if (shared_ != nullptr) {
+        shared_->release();
+    }
     missing_.reset();
     if (report_.stand_in == StandIn::queued) {
         report_.stand_in = StandIn::pending;  // where a stale rendition is the answer
@@ -86,12 +89,8 @@ ngx_int_t RenditionRequest::fail(const Error& error) {
 }
 
 bool RenditionRequest::vary() noexcept {
-    const std::string names = media::vary(rendition_);
-    if (names.empty()) {
-        return true;
-    }
-    const ngx_str_t value = copy(r_->pool, names);
-    return value.data != nullptr && add_header(r_, "Vary", view(value)) != nullptr;
+    // What was asked for lives as long as this request does.
+    return asked_ == nullptr || asked_->vary.empty() || add_header(r_, "Vary", asked_->vary) != nullptr;
 }
 
 // What a good answer carries because of the query and the origin.
@@ -111,8 +110,8 @@ bool RenditionRequest::decorate(std::string_view cache_control) noexcept {
             return false;
         }
     }
-    if (!rendition_.download.empty()) {
-        const ngx_str_t value = copy(r_->pool, attachment(rendition_.download));
+    if (!rendition().download.empty()) {
+        const ngx_str_t value = copy(r_->pool, attachment(rendition().download));
         return value.data != nullptr && add_header(r_, "Content-Disposition", view(value)) != nullptr;
     }
     return true;

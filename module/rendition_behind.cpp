@@ -33,7 +33,7 @@ RenderSettings RenditionRequest::settings_to_render() const {
 // Whether what is asked for is an AVIF that may be made behind the answer. A text that is another one for
 // each request makes a rendition that nobody will ask for again.
 bool RenditionRequest::may_come_behind() const {
-    const std::vector<Format>& accepted = rendition_.auto_formats;
+    const std::vector<Format>& accepted = rendition().auto_formats;
     if (!conf_->avif_behind->on || conf_->cache == nullptr || accepted.empty() ||
         accepted.front() != Format::avif) {
         return false;
@@ -56,10 +56,10 @@ bool RenditionRequest::may_stand_in() const {
     if (refreshing_ || expired_ || detour_.stands_in || !may_come_behind()) {
         return false;
     }
-    const std::vector<Format>& accepted = rendition_.auto_formats;
+    const std::vector<Format>& accepted = rendition().auto_formats;
     const Format next = accepted.size() > 1 ? accepted[1] : Format::jpeg;
-    const double saved = encoding_seconds(rendition_, *conf_->settings, Format::avif) -
-                         encoding_seconds(rendition_, *conf_->settings, next);
+    const double saved = encoding_seconds(rendition(), *conf_->settings, Format::avif) -
+                         encoding_seconds(rendition(), *conf_->settings, next);
     return wants_more_effort() || saved >= conf_->avif_behind->from;
 }
 
@@ -79,7 +79,7 @@ ngx_int_t RenditionRequest::stand_in(StandIn how) {
         detour_.hasty = true;
     } else {
         detour_.stands_in = true;
-        rendition_.auto_formats.erase(rendition_.auto_formats.begin());
+        do_without_first();
     }
     report_.cache = CacheStatus::none;
     return look_elsewhere();
@@ -89,7 +89,7 @@ ngx_int_t RenditionRequest::stand_in(StandIn how) {
 // is shown the old one for as long as the effort takes, and effort stays with spare threads.
 ngx_int_t RenditionRequest::begin_with_less(Source source, Freshness freshness) {
     disk_.drop(r_);
-    at_hand_.emplace(std::move(source), std::move(freshness));
+    keep_at_hand(std::move(source), std::move(freshness));
     expired_ = false;
     if (!refreshing_) {
         return stand_in(StandIn::queued);
@@ -138,13 +138,14 @@ StandIn RenditionRequest::begin_missing() {
 // Of what waits for a spare thread: a worker that winds down does not wait for what nobody waits for, and
 // after a purge nobody would find it.
 bool RenditionRequest::still_wanted() {
+    collect_rest();
     compose_key();
     return ngx_exiting == 0 && key_ == wanted_;
 }
 
 void RenditionRequest::come_behind(RenditionRequest& client) noexcept {
     detour_ = client.missing_->detour;
-    at_hand_ = std::exchange(client.at_hand_, std::nullopt);
+    at_hand_ = std::move(client.at_hand_);
     refreshing_ = true;
     behind_ = true;
     wanted_ = std::move(client.missing_->key);

@@ -61,7 +61,7 @@ ngx_int_t RenditionRequest::on_unchanged() {
 
 // A file with the same body takes the place of the old one: whoever reads that goes on undisturbed.
 ngx_int_t RenditionRequest::extend(Freshness freshness) {
-    auto job = std::make_unique<RenderJob>(this, Source{}, rendition_, *conf_->settings,
+    auto job = std::make_unique<RenderJob>(this, Source{}, rendition(), *conf_->settings,
                                            std::chrono::milliseconds{conf_->timeout});
     job->kept = disk_.stored(r_);
     if (!job->kept) {
@@ -69,7 +69,7 @@ ngx_int_t RenditionRequest::extend(Freshness freshness) {
     }
     job->freshness = std::move(freshness);
     job->file = disk_.prepare(r_);
-    if (shared_.opened()) {
+    if (shared_ != nullptr) {
         job->shared_key = key_;
         job->shared_limit = conf_->redis->max_object;
     }

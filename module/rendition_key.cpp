@@ -9,69 +9,94 @@
 
 namespace media {
 
-namespace {
-
-constexpr std::size_t usual_length = 256;
-
-}  // namespace
-
-void RenditionRequest::compose_key() {
-    const std::string server = server_identity(r_);
-    key_.reserve(usual_length);
-    key_ = server;
+// Most requests have none of this.
+void RenditionRequest::collect_rest() {
+    named_ = true;
+    rest_.clear();
     if (!local_) {
         // The location that asks the origin may tell tenants apart by the name they were called.
-        key_ += '@';
-        key_ += view(r_->headers_in.server);
+        rest_ += '@';
+        rest_ += view(r_->headers_in.server);
     } else if (conf_->root->lengths != nullptr) {
-        key_ += '@';
-        key_ += base_;
+        rest_ += '@';
+        rest_ += base_;
     }
-    key_ += view(local_ ? r_->uri : origin_uri_);
+    tenant_end_ = rest_.size();
     if (target_) {
         // Where a redirect may lead is part of what comes of a URL.
-        key_ += target_->url() + ' ' + conf_->fetch->fingerprint;
+        rest_ += target_->url() + ' ' + conf_->fetch->fingerprint;
     }
+    target_end_ = rest_.size();
+    if (!rendition().watermarks.empty()) {
+        add_watermarks();
+    }
+    if (wants_more_effort()) {
+        rest_ += "+effort" + std::to_string(conf_->avif_behind->effort);
+    }
+    if (detour_.arrived) {
+        rest_ += "+arrived";
+    }
+    const std::string purged =
+        main_config(r_)->purges->generations(view(conf_->server), view(r_->uri), rendition().presets);
+    if (!purged.empty()) {
+        rest_ += '!' + purged;
+    }
+}
+
+void RenditionRequest::add_watermarks() {
+    const std::vector<std::string>& names = rendition().watermarks;
+    for (const WatermarkSpec& spec : main_config(r_)->catalogue->watermarks) {
+        if (std::find(names.begin(), names.end(), spec.name) == names.end()) {
+            continue;
+        }
+        rest_ += '+' + spec.fingerprint;
+        if (const auto text = texts_.find(spec.name); text != texts_.end()) {
+            // A client may have written it: it could hold anything that keys are made of.
+            rest_ += ':' + hex(sha256(bytes_of(text->second)), 16);
+        }
+    }
+}
+
+HotName RenditionRequest::hot_name() const noexcept {
+    return {.location = conf_,
+            .uri = view(local_ ? r_->uri : origin_uri_),
+            .canonical = asked_->canonical,
+            .version = version_,
+            .rest = rest_,
+            .tenant_end = tenant_end_,
+            .target_end = target_end_};
+}
+
+void RenditionRequest::compose_key() {
+    const std::string_view rest = rest_;
+    key_ = view(conf_->server);
+    key_ += rest.substr(0, tenant_end_);
+    key_ += view(local_ ? r_->uri : origin_uri_);
+    key_ += rest.substr(tenant_end_, target_end_ - tenant_end_);
     original_length_ = key_.size();
     key_ += '?';
-    key_ += canonical(rendition_, *conf_->settings);
+    key_ += asked_->canonical;
     key_ += '#';
     if (local_) {
         key_ += version_.text();
     }
     key_ += '#';
     key_ += view(conf_->fingerprint);
-    if (!rendition_.watermarks.empty()) {
-        const Catalogue& catalogue = *main_config(r_)->catalogue;
-        for (const WatermarkSpec& spec : catalogue.watermarks) {
-            if (std::find(rendition_.watermarks.begin(), rendition_.watermarks.end(), spec.name) !=
-                rendition_.watermarks.end()) {
-                key_ += '+' + spec.fingerprint;
-                if (const auto text = texts_.find(spec.name); text != texts_.end()) {
-                    // A client may have written it: it could hold anything that keys are made of.
-                    key_ += ':' + hex(sha256(bytes_of(text->second)), 16);
-                }
-            }
-        }
+    key_ += rest.substr(target_end_);
+}
+
+const std::string& RenditionRequest::key() {
+    if (key_.empty() && named_) {
+        compose_key();
     }
-    if (wants_more_effort()) {
-        key_ += "+effort" + std::to_string(conf_->avif_behind->effort);
-    }
-    if (detour_.arrived) {
-        key_ += "+arrived";
-    }
-    const std::string purged =
-        main_config(r_)->purges->generations(server, view(r_->uri), rendition_.presets);
-    if (!purged.empty()) {
-        key_ += '!' + purged;
-    }
+    return key_;
 }
 
 // Each request has its own texts: a name, an address, the time.
 bool RenditionRequest::evaluate_texts() {
     texts_.clear();
     const auto& declared = main_config(r_)->catalogue->watermark_texts;
-    for (const std::string& name : rendition_.watermarks) {
+    for (const std::string& name : rendition().watermarks) {
         const auto text = declared.find(name);
         if (text == declared.end()) {
             continue;

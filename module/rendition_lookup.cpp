@@ -11,8 +11,13 @@
 namespace media {
 
 ngx_int_t RenditionRequest::look_up() {
-    if (!evaluate_texts()) {
+    if (!rendition().watermarks.empty() && !evaluate_texts()) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    collect_rest();
+    key_.clear();
+    if (!behind_ && conf_->cache != nullptr && disk_.open_hot(r_, conf_->cache, hot_name())) {
+        return on_cache(DiskTier::Outcome::hit);
     }
     compose_key();
     if (behind_ && key_ != wanted_) {
@@ -35,6 +40,7 @@ ngx_int_t RenditionRequest::on_cache(DiskTier::Outcome outcome) {
     switch (outcome) {
         case DiskTier::Outcome::hit:
             report_.cache = CacheStatus::hit;
+            disk_.keep_hot(r_, hot_name());
             if (disk_.facts().status != NGX_HTTP_OK && may_stand_in()) {
                 return stand_in(StandIn::none);  // what is wrong may be wrong with the AVIF alone
             }
@@ -75,7 +81,7 @@ ngx_int_t RenditionRequest::seek() {
     if (conf_->redis == nullptr || failure_) {
         return make();
     }
-    if (!shared_.opened()) {
+    if (shared_ == nullptr) {
         RedisService& service = *worker()->redis.at(conf_->redis);
         const std::string_view original = std::string_view{key_}.substr(0, original_length_);
         const auto step = [this] {
@@ -84,13 +90,11 @@ ngx_int_t RenditionRequest::seek() {
             resume(&RenditionRequest::seek);
             ngx_http_run_posted_requests(connection);
         };
-        if (may_stand_in()) {
-            shared_.open_to_look(service, original, key_, step);
-        } else {
-            shared_.open(service, original, key_, waited_ ? 0 : conf_->cache_lock_timeout, step);
-        }
+        const auto patience =
+            may_stand_in() ? std::nullopt : std::optional{waited_ ? 0 : conf_->cache_lock_timeout};
+        shared_ = std::make_unique<SharedTier>(service, original, key_, patience, step);
     }
-    switch (shared_.look()) {
+    switch (shared_->look()) {
         case SharedTier::Outcome::pending:
             r_->write_event_handler = ngx_http_request_empty_handler;
             r_->read_event_handler = ngx_http_block_reading;
@@ -108,10 +112,10 @@ ngx_int_t RenditionRequest::seek() {
 
 // The checksum of what Redis gave and the copy for the disk are a thread's work.
 ngx_int_t RenditionRequest::take_shared() {
-    auto job = std::make_unique<RenderJob>(this, Source{}, rendition_, *conf_->settings,
+    auto job = std::make_unique<RenderJob>(this, Source{}, rendition(), *conf_->settings,
                                            std::chrono::milliseconds{conf_->timeout});
     job->shared_key = key_;
-    job->stored = shared_.take();
+    job->stored = shared_->take();
     if (disk_.ours()) {
         job->file = disk_.prepare(r_);
     }
@@ -120,7 +124,7 @@ ngx_int_t RenditionRequest::take_shared() {
 
 // The request goes on as one for another rendition of the same original.
 ngx_int_t RenditionRequest::look_elsewhere() {
-    shared_.close();
+    shared_.reset();
     disk_.release(r_);
     r_->cache = nullptr;
     r_->cached = 0;
@@ -131,7 +135,7 @@ ngx_int_t RenditionRequest::look_elsewhere() {
 // Whether the entry that was found is no answer to this request, but a reason to look for another one.
 bool RenditionRequest::stored_leads_on() const noexcept {
     const StoredFacts& facts = disk_.facts();
-    return facts.signpost != 0 || (rendition_.hinted_size && may_be_of_size(facts.status));
+    return facts.signpost != 0 || (rendition().hinted_size && may_be_of_size(facts.status));
 }
 
 ngx_int_t RenditionRequest::follow_stored() {
@@ -146,9 +150,10 @@ ngx_int_t RenditionRequest::follow_signpost() {
 
 // The original moves: the first accepted format that can move is the one, or else its own.
 void RenditionRequest::pass_signpost() {
-    std::vector<Format>& accepted = rendition_.auto_formats;
-    accepted.erase(accepted.begin(), std::find_if(accepted.begin(), accepted.end(),
-                                                  [](Format format) { return info(format).animated; }));
+    const std::vector<Format>& accepted = rendition().auto_formats;
+    accept_only(
+        {std::find_if(accepted.begin(), accepted.end(), [](Format format) { return info(format).animated; }),
+         accepted.end()});
 }
 
 // A size that a hint has led to cannot be had: what the URL says alone counts.

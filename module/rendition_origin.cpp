@@ -82,7 +82,7 @@ ngx_int_t RenditionRequest::on_origin() {
         return fail(error);
     }
     // Remembering what is not there is a file write: the pool's work, like every other.
-    auto job = std::make_unique<RenderJob>(this, Source{}, rendition_, *conf_->settings,
+    auto job = std::make_unique<RenderJob>(this, Source{}, rendition(), *conf_->settings,
                                            std::chrono::milliseconds{conf_->timeout});
     job->outcome.emplace(error);
     job->file = disk_.prepare(r_);

@@ -120,7 +120,7 @@ ngx_int_t RenditionRequest::begin() {
     if (const Status status = find_original(*path, base); !status) {
         return fail(status.error());
     }
-    if (rendition_.original) {
+    if (rendition().original) {
         return serve_original();
     }
     if (local_ && version_.size > conf_->max_source_size) {
@@ -169,50 +169,87 @@ Status RenditionRequest::authorize() {
                            url.substr(std::min(mark + 1, url.size())), conf_->signature->required);
 }
 
-Status RenditionRequest::parse() {
-    std::optional<ClientHints> hints;
-    if (conf_->client_hints != 0 && r_->args.len > 0) {
-        hints = read_hints({.dpr = request_header(r_, "sec-ch-dpr"),
-                            .legacy_dpr = request_header(r_, "dpr"),
-                            .width = request_header(r_, "sec-ch-width"),
-                            .legacy_width = request_header(r_, "width"),
-                            .save_data = request_header(r_, "save-data")});
-        if (detour_.bare_size) {
-            hints->dpr.reset();
-            hints->width.reset();
+// Hints that have given way are as good as not sent.
+Question RenditionRequest::question() noexcept {
+    Question question{.location = conf_, .query = view(r_->args)};
+    if (question.query.empty()) {
+        return question;
+    }
+    question.accept = request_header(r_, "accept");
+    if (conf_->client_hints != 0) {
+        HintFields& hints = question.hints.emplace();
+        hints.save_data = request_header(r_, "save-data");
+        if (!detour_.bare_size) {
+            hints.dpr = request_header(r_, "sec-ch-dpr");
+            hints.legacy_dpr = request_header(r_, "dpr");
+            hints.width = request_header(r_, "sec-ch-width");
+            hints.legacy_width = request_header(r_, "width");
         }
+    }
+    return question;
+}
+
+// Of nothing but the question, so that the answer can be kept.
+Result<Rendition> RenditionRequest::read(const Question& question) {
+    std::optional<ClientHints> hints;
+    if (question.hints) {
+        hints = read_hints(*question.hints);
     }
     const Catalogue& catalogue = *main_config(r_)->catalogue;
     const AutoFormats& preferred = *conf_->auto_formats;
-    auto parsed = parse_query(view(r_->args), {.presets = &catalogue.presets,
+    auto parsed = parse_query(question.query, {.presets = &catalogue.presets,
                                                .watermark_names = &catalogue.watermark_names,
                                                .settings = conf_->settings,
                                                .presets_only = conf_->presets_only != 0,
                                                .auto_formats = {preferred.formats.data(), preferred.count},
-                                               .accept = r_->args.len > 0 ? request_header(r_, "accept") : "",
+                                               .accept = question.accept,
                                                .hints = hints ? &*hints : nullptr,
                                                .signatures = conf_->signature != nullptr});
-    if (!parsed) {
-        return parsed.error();
+    if (parsed && conf_->forced_watermark.len > 0) {
+        // Last, so that nothing is laid over it; and there is no untouched original any more.
+        const std::string name{view(conf_->forced_watermark)};
+        std::erase(parsed->watermarks, name);
+        parsed->watermarks.push_back(name);
+        parsed->original = false;
     }
-    rendition_ = std::move(*parsed);
+    return parsed;
+}
+
+Status RenditionRequest::parse() {
+    const Question asked = question();
+    KnownQueries& known = worker()->queries;
+    auto meaning = known.find(asked);
+    if (meaning == nullptr) {
+        auto parsed = read(asked);
+        if (!parsed) {
+            return parsed.error();
+        }
+        meaning = Meaning::of(std::move(*parsed), *conf_->settings);
+        known.learn(asked, meaning);
+    }
+    asked_ = std::move(meaning);
     if (detour_.stands_in) {
-        rendition_.auto_formats.erase(rendition_.auto_formats.begin());
+        do_without_first();
     }
     if (detour_.past_signpost) {
         pass_signpost();
     }
-    if (rendition_.expires && *rendition_.expires < static_cast<std::uint64_t>(ngx_time())) {
+    if (rendition().expires && *rendition().expires < static_cast<std::uint64_t>(ngx_time())) {
         return Error{410, "the link has expired", "exp"};
     }
-    if (conf_->forced_watermark.len > 0) {
-        // Last, so that nothing is laid over it; and there is no untouched original any more.
-        const std::string name{view(conf_->forced_watermark)};
-        std::erase(rendition_.watermarks, name);
-        rendition_.watermarks.push_back(name);
-        rendition_.original = false;
-    }
     return Nothing{};
+}
+
+void RenditionRequest::accept_only(std::vector<Format> formats) {
+    Rendition changed = rendition();
+    changed.auto_formats = std::move(formats);
+    asked_ = Meaning::of(std::move(changed), *conf_->settings);
+}
+
+// The AVIF is not there: the next format is the one.
+void RenditionRequest::do_without_first() {
+    const std::vector<Format>& accepted = rendition().auto_formats;
+    accept_only({accepted.begin() + 1, accepted.end()});
 }
 
 ngx_int_t RenditionRequest::serve_original() {
@@ -256,9 +293,9 @@ ngx_int_t RenditionRequest::render(Source source, Freshness freshness) {
     if (wants_more_effort() && !behind_) {
         return begin_with_less(std::move(source), std::move(freshness));
     }
-    auto job = std::make_unique<RenderJob>(this, std::move(source), rendition_, settings_to_render(),
+    auto job = std::make_unique<RenderJob>(this, std::move(source), rendition(), settings_to_render(),
                                            std::chrono::milliseconds{time_to_render()});
-    for (const std::string& name : rendition_.watermarks) {
+    for (const std::string& name : rendition().watermarks) {
         const auto known = worker()->watermarks.find(name);
         if (known == worker()->watermarks.end()) {
             return fail({500, "a watermark is not available"});
@@ -267,11 +304,11 @@ ngx_int_t RenditionRequest::render(Source source, Freshness freshness) {
         job->watermarks.push_back(text == texts_.end() ? known->second
                                                        : watermark_with_text(known->second, text->second));
     }
-    if (!rendition_.original && !rendition_.describe) {
+    if (!rendition().original && !rendition().describe) {
         // An origin may have answered each of us with something else.
         job->original_vouched = local_.has_value();
         job->original_name =
-            local_ ? version_.text() + ' ' + std::string{local_->path()} : key_.substr(0, original_length_);
+            local_ ? version_.text() + ' ' + std::string{local_->path()} : key().substr(0, original_length_);
     }
     job->freshness = std::move(freshness);
     if (behind_) {
@@ -281,7 +318,7 @@ ngx_int_t RenditionRequest::render(Source source, Freshness freshness) {
     if (disk_.ours()) {
         job->file = disk_.prepare(r_);
     }
-    if (shared_.opened()) {
+    if (shared_ != nullptr) {
         job->shared_key = key_;
         job->shared_limit = conf_->redis->max_object;
     }
@@ -320,7 +357,7 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
     }
     if (job.foreign) {
         ngx_log_error(NGX_LOG_WARN, r_->connection->log, 0, "media: redis held what is no rendition");
-        shared_.reject();
+        shared_->reject();
         return make();
     }
     const bool made = !job.stored;
@@ -330,7 +367,7 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
             disk_.release(r_);
             r_->cache = nullptr;
         }
-        shared_.close();  // the new original has another key
+        shared_.reset();  // the new original has another key
         expired_ = false;
         detour_ = {};
         miss_nothing();
@@ -344,15 +381,15 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
         }
     }
     if (!job.sealed.empty()) {
-        shared_.store(job.sealed, std::min(job.fresh_seconds, conf_->redis->ttl));
+        shared_->store(job.sealed, std::min(job.fresh_seconds, conf_->redis->ttl));
     }
     if (!refreshing_ && (job.signpost || job.gives_way())) {
         if (made && !job.kept) {
-            at_hand_.emplace(std::move(job.source), std::move(job.freshness));
+            keep_at_hand(std::move(job.source), std::move(job.freshness));
         }
         return job.signpost ? follow_signpost() : ignore_hints();
     }
-    report_.rendered = made && !job.kept && !job.signpost && !rendition_.original;
+    report_.rendered = made && !job.kept && !job.signpost && !rendition().original;
     report_.queue_seconds = job.queue_seconds;
     if (!job.signpost && !*job.outcome) {
         const Error& error = job.outcome->error();
@@ -360,12 +397,14 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
         if (local_ && error.status == 422 && error.parameter.empty()) {
             note_failed_rendition(*main_config(r_), base_, *path_below_location(r_, conf_->prefix));
         }
-        return fail(with_preset(job.outcome->error(), rendition_));
+        return fail(with_preset(job.outcome->error(), rendition()));
     }
     if (disk_.ours()) {
         disk_.release(r_);
     }
-    shared_.release();
+    if (shared_ != nullptr) {
+        shared_->release();
+    }
     if (refreshing_) {
         return NGX_OK;
     }
@@ -375,7 +414,7 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
         report_.cache = CacheStatus::revalidated;
     }
     if (job.keeps_source && made && !job.kept) {
-        at_hand_.emplace(std::move(job.source), job.freshness);
+        keep_at_hand(std::move(job.source), job.freshness);
     }
     if (made && job.freshness.valid_until(NGX_HTTP_OK, false) <= 0) {
         miss_nothing();  // nor might the AVIF be kept
@@ -391,17 +430,25 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
     if (job.facts.life.states()) {
         born_ = job.facts.born;
     }
-    if (!rendition_.original) {
+    if (!rendition().original) {
         describe(job.facts, encoded_->body.size());
     }
     r_->headers_out.last_modified_time = job.freshness.last_modified;
     return send_fresh();
 }
 
+void RenditionRequest::keep_at_hand(Source source, Freshness freshness) {
+    at_hand_ = std::make_unique<std::pair<Source, Freshness>>(std::move(source), std::move(freshness));
+}
+
 // --- the parts
 // ------------------------------------------------------------------------------------------------------
 
 bool RenditionRequest::evaluate(ngx_http_complex_value_t* value, ngx_str_t& text) noexcept {
+    if (value->lengths == nullptr) {
+        text = value->value;
+        return true;
+    }
     if (ngx_http_complex_value(r_, value, &text) != NGX_OK) {
         return false;
     }
@@ -475,7 +522,9 @@ void RenditionRequest::on_client_event(ngx_http_request_t* r) {
 void RenditionRequest::on_timer(ngx_event_t* event) {
     auto* request = static_cast<RenditionRequest*>(event->data);
     request->disk_.renew(request->r_);
-    request->shared_.renew();
+    if (request->shared_ != nullptr) {
+        request->shared_->renew();
+    }
     if (request->behind_ && request->job_ != nullptr && worker()->pool.waits(request->job_) &&
         !request->still_wanted()) {
         request->detach();

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "core/rendition/known_queries.h"
 #include "core/rendition/rendition.h"
 #include "module/config.h"
 #include "module/disk_tier.h"
@@ -94,7 +95,8 @@ class RenditionRequest {
     bool swallows() const noexcept { return swallows_; }
 
     const Report& report() const noexcept { return report_; }
-    const std::string& key() const noexcept { return key_; }
+    /// The cache key, empty where none was needed; put together only when somebody wants to see it.
+    const std::string& key();
 
   private:
     /// What a step returns while something will call back; no code of nginx' own.
@@ -104,6 +106,10 @@ class RenditionRequest {
     Status authorize();
     Status find_original(std::string_view below, ngx_str_t base);
     Status parse();
+    Question question() noexcept;
+    Result<Rendition> read(const Question& question);
+    void accept_only(std::vector<Format> formats);
+    void do_without_first();
     bool evaluate_texts();
     ngx_int_t serve_original();
     ngx_int_t look_up();
@@ -124,6 +130,7 @@ class RenditionRequest {
     ngx_int_t ask_origin();
     ngx_int_t on_origin();
     ngx_int_t conclude(RenderJob& job);
+    void keep_at_hand(Source source, Freshness freshness);
 
     ngx_int_t on_stale(DiskTier::Outcome outcome);
     ngx_int_t on_unchanged();
@@ -150,6 +157,11 @@ class RenditionRequest {
     ngx_int_t send_fresh();
     ngx_int_t fail(const Error& error);
 
+    /// What is asked for; after parse().
+    const Rendition& rendition() const noexcept { return asked_->rendition; }
+    void collect_rest();
+    void add_watermarks();
+    HotName hot_name() const noexcept;
     void compose_key();
     void describe(const StoredFacts& facts, std::uint64_t bytes) noexcept;
     bool vary() noexcept;
@@ -172,8 +184,8 @@ class RenditionRequest {
 
     ngx_http_request_t* r_;
     const LocationConfig* conf_;
-    void** loc_conf_;  ///< of the location that was asked
-    Rendition rendition_;
+    void** loc_conf_;                                        ///< of the location that was asked
+    std::shared_ptr<const Meaning> asked_;                   ///< null before parse()
     std::map<std::string, std::string, std::less<>> texts_;  ///< of the text watermarks, by name
 
     std::optional<LocalOriginal> local_;
@@ -193,14 +205,19 @@ class RenditionRequest {
     };
     Detour detour_;
     /// What is known of the original when another rendition of it is looked up: no need to fetch it again.
-    std::optional<std::pair<Source, Freshness>> at_hand_;
+    std::unique_ptr<std::pair<Source, Freshness>> at_hand_;
     std::optional<Error> failure_;
 
-    std::string key_;
+    /// What the key holds beside what every key does: the tenant, the URL of the original, and what tells
+    /// renditions apart that are not told apart by their queries. By look_up().
+    std::string rest_;
+    std::size_t tenant_end_ = 0, target_end_ = 0;
+    bool named_ = false;               ///< it holds
+    std::string key_;                  ///< empty where a hit needs none
     std::size_t original_length_ = 0;  ///< of the part of the key that names the original
     DiskTier disk_;
-    SharedTier shared_;
-    RenderJob* job_ = nullptr;  ///< owned by the pool
+    std::unique_ptr<SharedTier> shared_;  ///< null where Redis was not asked
+    RenderJob* job_ = nullptr;            ///< owned by the pool
     ngx_event_t timer_{};  ///< while work goes on: keeps a retiring worker alive, renews the lease, ends it
     ngx_msec_t deadline_ = 0;
 

@@ -34,55 +34,33 @@ std::string digest(std::string_view text) {
 
 }  // namespace
 
-SharedTier::~SharedTier() {
-    close();
+SharedTier::SharedTier(RedisService& service, std::string_view original, std::string_view key,
+                       std::optional<ngx_msec_t> patience, std::function<void()> step)
+    : service_(service),
+      // Builds that would not understand one another's values use other keys.
+      key_(service.config().prefix + std::to_string(envelope_version) + ':' +
+           std::to_string(StoredFacts::magic_value) + ":{" + digest(original) + "}:" + digest(key)),
+      lease_(key_ + ":lease"),
+      step_(std::move(step)),
+      give_up_(ngx_current_msec + patience.value_or(0)),
+      bids_(patience.has_value()),
+      self_(std::make_shared<SharedTier*>(this)) {
+    timer_.handler = guard<&SharedTier::on_pause>;
+    timer_.data = this;
+    timer_.log = ngx_cycle->log;
+    service_.enter();
 }
 
-void SharedTier::close() noexcept {
-    if (service_ == nullptr) {
-        return;
-    }
+SharedTier::~SharedTier() {
     if (timer_.timer_set != 0) {
         ngx_del_timer(&timer_);
     }
     if (call_ != nullptr) {
         call_->cancel();
-        call_ = nullptr;
     }
     release();
     *self_ = nullptr;
-    service_->leave();
-    service_ = nullptr;
-    served_ = false;
-    found_ = {};
-    pause_ = 0;
-}
-
-void SharedTier::open(RedisService& service, std::string_view original, std::string_view key,
-                      ngx_msec_t patience, std::function<void()> step) {
-    // Builds that would not understand one another's values use other keys.
-    const std::string stem = service.config().prefix + std::to_string(envelope_version) + ':' +
-                             std::to_string(StoredFacts::magic_value) + ":{" + digest(original) +
-                             "}:" + digest(key);
-    self_ = std::make_shared<SharedTier*>(this);
-    service_ = &service;
-    service_->enter();
-    key_ = stem;
-    lease_ = stem + ":lease";
-    step_ = std::move(step);
-    give_up_ = ngx_current_msec + patience;
-    timer_.handler = guard<&SharedTier::on_pause>;
-    timer_.data = this;
-    timer_.log = ngx_cycle->log;
-    state_ = State::idle;
-    bids_ = true;
-    pause_ = 0;
-}
-
-void SharedTier::open_to_look(RedisService& service, std::string_view original, std::string_view key,
-                              std::function<void()> step) {
-    open(service, original, key, 0, std::move(step));
-    bids_ = false;
+    service_.leave();
 }
 
 SharedTier::Outcome SharedTier::look() {
@@ -99,7 +77,7 @@ SharedTier::Outcome SharedTier::look() {
 }
 
 bool SharedTier::ask(std::string batch, std::size_t count, void (SharedTier::*then)(std::span<RespReply>)) {
-    call_ = service_->call(key_, std::move(batch), count, [this, then](std::span<RespReply> replies) {
+    call_ = service_.call(key_, std::move(batch), count, [this, then](std::span<RespReply> replies) {
         call_ = nullptr;
         (this->*then)(replies);
     });
@@ -139,7 +117,7 @@ void SharedTier::bid() {
         return;
     }
     // A lease that is granted too late is ours all the same, and nobody else can give it back.
-    call_->if_late([service = service_, self = self_, lease = lease_,
+    call_->if_late([service = &service_, self = self_, lease = lease_,
                     until = held_until_](std::span<RespReply> replies) {
         if (!replies[0].value().ok()) {
             return;
@@ -169,7 +147,7 @@ void SharedTier::on_bid(std::span<RespReply> replies) {
     } else if (holds_) {
         settle(Outcome::ours);
     } else if (bid.error()) {
-        service_->note_refusal(bid.text());
+        service_.note_refusal(bid.text());
         settle(Outcome::alone);
     } else {
         pause();
@@ -194,14 +172,15 @@ void SharedTier::settle(Outcome outcome) {
     outcome_ = outcome;
     state_ = State::settled;
     if (!inside_) {
-        step_();
+        const auto step = step_;  // which may be the end of us
+        step();
     }
 }
 
 void SharedTier::reject() {
     std::string batch;
     append_command(batch, {"DEL", key_});
-    service_->call(key_, std::move(batch), 1, nullptr);
+    service_.call(key_, std::move(batch), 1, nullptr);
 }
 
 void SharedTier::renew() noexcept {
@@ -211,7 +190,7 @@ void SharedTier::renew() noexcept {
     try {
         std::string batch;
         append_command(batch, {"SET", lease_, holder(), "XX", "PX", std::to_string(lease)});
-        if (service_->call(key_, std::move(batch), 1, nullptr) != nullptr) {
+        if (service_.call(key_, std::move(batch), 1, nullptr) != nullptr) {
             held_until_ = ngx_current_msec + lease;
         }
     } catch (...) {
@@ -230,7 +209,7 @@ void SharedTier::store(const std::string& envelope, time_t seconds) {
     }
     holds_ = false;
     served_ = true;
-    RedisService* service = service_;
+    RedisService* service = &service_;
     const auto done = [service](std::span<RespReply> replies) {
         if (!replies.empty() && replies[0].value().error()) {
             service->note_refusal(replies[0].value().text());
@@ -256,7 +235,7 @@ void SharedTier::release() noexcept {
     try {
         std::string batch;
         append_command(batch, {"DEL", lease_});
-        service_->call(key_, std::move(batch), 1, nullptr);
+        service_.call(key_, std::move(batch), 1, nullptr);
     } catch (...) {
         // It ends by itself.
         return;

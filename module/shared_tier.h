@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,10 +16,14 @@ namespace media {
 
 class SharedTier {
   public:
-    SharedTier() = default;
+    /// `original` names the original, whose keys share a slot; `key` is the whole cache key. `step` is called
+    /// on the loop once a pending look() can go on. Waits for another's work for `patience` at most; without
+    /// it, for one who will not make it, look() bids for no lease, and finds it or nothing (`alone`).
+    SharedTier(RedisService& service, std::string_view original, std::string_view key,
+               std::optional<ngx_msec_t> patience, std::function<void()> step);
     SharedTier(const SharedTier&) = delete;
     SharedTier& operator=(const SharedTier&) = delete;
-    ~SharedTier();
+    ~SharedTier();  ///< gives the lease back
 
     enum class Outcome : std::uint8_t {
         pending,  ///< the step will be called
@@ -26,17 +31,6 @@ class SharedTier {
         ours,     ///< nobody has it, and the lease is ours
         alone,    ///< Redis does not help: make it, whoever else does
     };
-
-    /// `original` names the original, whose keys share a slot; `key` is the whole cache key. `step` is called
-    /// on the loop once a pending look() can go on. Waits for another's work for `patience` at most.
-    void open(RedisService& service, std::string_view original, std::string_view key, ngx_msec_t patience,
-              std::function<void()> step);
-    /// The same for one who will not make it: look() bids for no lease, and finds it or nothing (`alone`).
-    void open_to_look(RedisService& service, std::string_view original, std::string_view key,
-                      std::function<void()> step);
-    bool opened() const noexcept { return service_ != nullptr; }
-    /// Back to before open(); gives the lease back.
-    void close() noexcept;
 
     Outcome look();
     RespReply take() noexcept { return std::move(found_); }
@@ -67,14 +61,14 @@ class SharedTier {
     bool lease_lasts() const noexcept;
     static void on_pause(ngx_event_t* event);
 
-    RedisService* service_ = nullptr;
+    RedisService& service_;
     std::string key_;    ///< of the rendition
     std::string lease_;  ///< of the lease
     std::function<void()> step_;
-    ngx_msec_t give_up_ = 0;
+    ngx_msec_t give_up_;
 
     State state_ = State::idle;
-    bool bids_ = true;
+    bool bids_;
     Outcome outcome_ = Outcome::pending;
     bool inside_ = false;  ///< look() is on the stack
     std::shared_ptr<RedisCall> call_;

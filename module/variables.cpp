@@ -14,7 +14,7 @@ namespace media {
 namespace {
 
 using Tell = std::string (*)(const Stranger&);
-using Print = std::string (*)(const RenditionRequest&);
+using Print = std::string (*)(RenditionRequest&);
 
 std::string seconds(bool known, double value) {
     if (!known) {
@@ -37,39 +37,34 @@ struct Variable {
 // The table of variables; module/README.md lists the same.
 const std::array<Variable, 12> variables{{
     {ngx_string("media_cache_status"),
-     [](const RenditionRequest& q) { return std::string{name_of(q.report().cache)}; }},
+     [](RenditionRequest& q) { return std::string{name_of(q.report().cache)}; }},
     {ngx_string("media_behind"),
-     [](const RenditionRequest& q) { return std::string{name_of(q.report().stand_in)}; }},
+     [](RenditionRequest& q) { return std::string{name_of(q.report().stand_in)}; }},
     {ngx_string("media_render_time"),
-     [](const RenditionRequest& q) { return seconds(q.report().rendered, q.report().render_seconds); }},
+     [](RenditionRequest& q) { return seconds(q.report().rendered, q.report().render_seconds); }},
     {ngx_string("media_queue_time"),
-     [](const RenditionRequest& q) { return seconds(q.report().rendered, q.report().queue_seconds); }},
+     [](RenditionRequest& q) { return seconds(q.report().rendered, q.report().queue_seconds); }},
     {ngx_string("media_path"),
-     [](const RenditionRequest& q) {
+     [](RenditionRequest& q) {
          const bool direct = q.report().route == Route::direct;
          return q.report().rendered ? std::string{direct ? "direct" : "libvips"} : std::string{};
      }},
     {ngx_string("media_shared"),
-     [](const RenditionRequest& q) {
+     [](RenditionRequest& q) {
          return q.report().rendered ? std::to_string(q.report().shared) : std::string{};
      }},
     {ngx_string("media_source_bytes"),
-     [](const RenditionRequest& q) { return number(q.report(), q.report().source_bytes); }},
-    {ngx_string("media_bytes"),
-     [](const RenditionRequest& q) { return number(q.report(), q.report().bytes); }},
+     [](RenditionRequest& q) { return number(q.report(), q.report().source_bytes); }},
+    {ngx_string("media_bytes"), [](RenditionRequest& q) { return number(q.report(), q.report().bytes); }},
     {ngx_string("media_format"),
-     [](const RenditionRequest& q) {
+     [](RenditionRequest& q) {
          return q.report().described ? std::string{q.report().format.name()} : std::string{};
      }},
     {ngx_string("media_width"),
-     [](const RenditionRequest& q) {
-         return number(q.report(), static_cast<std::uint64_t>(q.report().width));
-     }},
+     [](RenditionRequest& q) { return number(q.report(), static_cast<std::uint64_t>(q.report().width)); }},
     {ngx_string("media_height"),
-     [](const RenditionRequest& q) {
-         return number(q.report(), static_cast<std::uint64_t>(q.report().height));
-     }},
-    {ngx_string("media_key"), [](const RenditionRequest& q) { return q.key(); }},
+     [](RenditionRequest& q) { return number(q.report(), static_cast<std::uint64_t>(q.report().height)); }},
+    {ngx_string("media_key"), [](RenditionRequest& q) { return q.key(); }},
 }};
 
 // Likewise. A name that ends in "_" is the beginning of many.
@@ -133,7 +128,7 @@ bool declare(ngx_conf_t* cf, ngx_str_t name, ngx_http_get_variable_pt handler, s
 }
 
 ngx_int_t get(ngx_http_request_t* r, ngx_http_variable_value_t* value, uintptr_t data) {
-    const RenditionRequest* request = RenditionRequest::of(r);
+    RenditionRequest* request = RenditionRequest::of(r);
     value->not_found = 1;
     if (request == nullptr) {
         return NGX_OK;

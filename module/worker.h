@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/picture/watermark.h"
+#include "core/rendition/known_queries.h"
 #include "module/behind.h"
 #include "module/event_dispatch.h"
 #include "module/hot_files.h"
@@ -32,6 +33,7 @@ struct Worker {
     RenderPool pool;
     std::map<std::string, std::shared_ptr<Watermark>, std::less<>> watermarks;
     HotFiles hot_files;
+    KnownQueries queries;  ///< by LocationConfig
     Behind behind;
     std::map<const RedisConfig*, std::unique_ptr<RedisService>> redis;
     std::map<const RedisService*, std::unique_ptr<MirrorDebt>> mirror_debts;  ///< of each

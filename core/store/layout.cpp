@@ -26,7 +26,10 @@ bool same_folded(std::string_view a, std::string_view b) noexcept {
 }
 
 bool is_private_name(std::string_view name) noexcept {
-    if (std::any_of(private_folders.begin(), private_folders.end(),
+    static_assert(std::all_of(private_folders.begin(), private_folders.end(),
+                              [](std::string_view folder) { return folder.starts_with('.'); }));
+    if (name.starts_with('.') &&
+        std::any_of(private_folders.begin(), private_folders.end(),
                     [name](std::string_view folder) { return same_folded(name, folder); })) {
         return true;
     }

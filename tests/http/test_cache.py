@@ -66,6 +66,62 @@ def test_hit_from_every_worker(nginx):
     assert {cached(nginx.get("/img/a.jpg?w=51")) for _ in range(20)} == {"HIT"}
 
 
+def test_bodies_of_every_length(own_nginx):
+    """A body begins where it lies in the fewest pages, as long as that takes no block of the disk more."""
+    server = own_nginx(workers=1, http=ZONE, server=ROOT, files={"photo.jpg": pictures.photograph("LadyBird")})
+    page, aligned = 4096, Counter()
+    for width in range(20, 340, 4):
+        before = set(server.cache_files())
+        target = f"/img/photo.jpg?w={width}"
+        made = server.get(target)
+        (path,) = set(server.cache_files()) - before
+        file, size = path.read_bytes(), len(made.body)
+        start, least = begins(file, made.body)
+        assert len(file) == start + size
+        assert -(-len(file) // page) == -(-(least + size) // page)
+        assert start in (least, page)
+        aligned[start == page] += 1
+        assert -(-(start + size) // page) - start // page == min(-(-size // page), -(-(least + size) // page))
+        for _ in range(4):  # read from the file, then from one that is kept open
+            hit = server.get(target)
+            assert (cached(hit), hit.body) == ("HIT", made.body)
+        assert server.get(target, {"Range": f"bytes={size // 2}-"}).body == made.body[size // 2:]
+    assert aligned[True] > 3 and aligned[False] > 20
+    server.restart()
+    assert cached(server.get("/img/photo.jpg?w=20")) == "HIT"
+
+
+def begins(file, body):
+    """Where the body begins in a cache file, and where it might: behind the facts, whose beginning is known."""
+    return file.index(body), file.index(b"NMD3") + 368
+
+
+def test_a_body_that_begins_elsewhere_than_the_last_one(own_nginx, origin):
+    """What all workers know of an entry holds for its next file, too."""
+    server = own_nginx(http=ZONE, origin=origin.port, server="""
+        location /img/ { media_pass /origin/; media_cache z; media_cache_valid 404 1s; media_cache_use_stale off; }
+        location /origin/ { internal; proxy_pass http://127.0.0.1:@origin@/; }""")
+    photograph = pictures.photograph("LadyBird").read_bytes()
+    origin.at("/later.jpg", o.status(404))
+    targets = [f"/img/later.jpg?w={width}" for width in range(40, 280, 8)]
+    for target in targets:
+        assert [server.get(target).status for _ in range(3)] == [404] * 3
+    time.sleep(2.1)
+    origin.at("/later.jpg", o.static(photograph, Cache_Control="max-age=1000"))
+    moved = 0
+    for target in targets:
+        first = server.get(target)
+        assert first.status == 200 and cached(first) in ("EXPIRED", "MISS")
+        for _ in range(6):
+            again = server.get(target)
+            assert (cached(again), again.body) == ("HIT", first.body)
+        (file,) = [content for content in (path.read_bytes() for path in server.cache_files()) if first.body in content]
+        start, least = begins(file, first.body)
+        moved += start != least
+    assert moved > 1
+    assert "too long header" not in server.log()
+
+
 def test_head_makes_what_get_serves(nginx):
     head, get = nginx.get("/img/a.jpg?w=52", method="HEAD"), nginx.get("/img/a.jpg?w=52")
     assert (cached(head), cached(get)) == ("MISS", "HIT")

@@ -507,6 +507,25 @@ def test_files_of_a_static_location_are_extended(scenes):
     assert seen(answer) == "EXPIRED" and changed(answer)
 
 
+def test_what_stands_for_a_late_rendition_is_whole(own_nginx, origin):
+    """The stale file was the answer's until the new one was due: none of the new one's beginnings are in it."""
+    nginx = own_nginx(http=ZONE, origin=origin.port, server=LOCATIONS + """
+        location /late/ { media_pass /origin/; media_timeout 700ms; media_effort avif=9; media_cache_use_stale error; }""")
+    origin.at("/late.jpg", then(original(Cache_Control="max-age=1"), original(PHOTOGRAPH, Cache_Control="max-age=100")))
+    target = "/late/late.jpg?w=1600&fm=avif"
+    first = nginx.get(target)
+    assert seen(first) == "MISS"
+    time.sleep(LIFE - 1)
+    late = nginx.get(target)
+    assert seen(late) == "STALE"
+    assert late.body == first.body
+    for name in "ETag", "Last-Modified", "Content-Type", "Content-Length":
+        assert late.header(name) == first.header(name), name
+    # Part of a picture is asked for by its tag.
+    part = nginx.get(target, {"Range": "bytes=100-199", "If-Range": first.header("ETag")})
+    assert part.status in (200, 206) and part.body in (first.body, first.body[100:200])
+
+
 def test_refreshes_are_not_logged_as_requests(scenes):
     nginx, _ = scenes
     logged = (nginx.prefix / "media.log").read_text().splitlines()

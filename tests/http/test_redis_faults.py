@@ -125,7 +125,8 @@ def test_a_new_rendition_while_its_slot_is_on_the_way(node):
     with redis_server.running(lambda: redis_server.Cluster(replicas=0)) as cluster:
         server = node(cluster.addresses)
         server.get("/img/a.jpg?w=90")
-        wait_until(lambda: len(cluster.keys()) == 1, 5 * SLOW, "the rendition in redis")
+        wait_until(lambda: len(cluster.keys()) == 1 and not any(map(leases, cluster.masters)), 5 * SLOW,
+                   "the rendition in redis, and nothing on its way any more")
         key = cluster.keys()[0]
         slot = cluster.masters[0]("CLUSTER", "KEYSLOT", key)
         source = next(n for n in cluster.masters if key in n.keys())
