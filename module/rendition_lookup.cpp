@@ -1,7 +1,6 @@
 // Where a request for a rendition looks for it, on disk and in Redis, and what it finds there that is no
 // answer.
 
-#include <algorithm>
 #include <utility>
 
 #include "module/guard.h"
@@ -146,14 +145,6 @@ ngx_int_t RenditionRequest::follow_signpost() {
     detour_.past_signpost = true;
     pass_signpost();
     return look_elsewhere();
-}
-
-// The original moves: the first accepted format that can move is the one, or else its own.
-void RenditionRequest::pass_signpost() {
-    const std::vector<Format>& accepted = rendition().auto_formats;
-    accept_only(
-        {std::find_if(accepted.begin(), accepted.end(), [](Format format) { return info(format).animated; }),
-         accepted.end()});
 }
 
 // A size that a hint has led to cannot be had: what the URL says alone counts.
