@@ -5,17 +5,17 @@
 #include <iterator>
 #include <utility>
 
+#include "core/base/hash.h"
+
 namespace media {
 
 std::size_t HotFiles::Hash::operator()(const HotName& name) const noexcept {
-    constexpr std::size_t odd = 0x9E3779B97F4A7C15;  // spreads bits: 2^64 by the golden ratio
     const std::hash<std::string_view> hash;
-    std::size_t sum = std::hash<const void*>{}(name.location);
-    sum = (sum + static_cast<std::size_t>(name.version.size)) * odd;
-    sum = (sum + static_cast<std::size_t>(name.version.modified.tv_nsec)) * odd;
-    sum = (sum ^ hash(name.uri)) * odd;
-    sum = (sum ^ hash(name.canonical)) * odd;
-    return name.rest.empty() ? sum : sum ^ hash(name.rest);
+    std::uint64_t sum = std::hash<const void*>{}(name.location);
+    sum = mixed(sum, static_cast<std::uint64_t>(name.version.modified.tv_nsec));
+    sum = mixed(sum, hash(name.uri));
+    sum = mixed(sum, hash(name.canonical));
+    return name.rest.empty() ? sum : mixed(sum, hash(name.rest));
 }
 
 std::shared_ptr<const HotFile> HotFiles::find(const HotName& name) noexcept {

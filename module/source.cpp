@@ -9,20 +9,25 @@ namespace media {
 
 namespace {
 
-constexpr std::size_t most_digits = 17;  // of 64 bits, with a sign
+constexpr std::size_t digits_of_version = 40;
 constexpr std::size_t piece_size = std::size_t{128} << 10U;
 
 }  // namespace
 
 std::string FileVersion::text() const {
     std::string text;
-    for (const std::int64_t number :
-         {std::int64_t{size}, std::int64_t{modified.tv_sec}, std::int64_t{modified.tv_nsec}}) {
-        std::array<char, most_digits> digits;
-        text += text.empty() ? "" : "-";
-        text.append(digits.data(),
-                    std::to_chars(digits.data(), digits.data() + digits.size(), number, 16).ptr);
-    }
+    const auto append = [&text](char before, std::int64_t number) {
+        std::array<char, 24> digits;
+        const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
+        if (before != 0) {
+            text += before;
+        }
+        text.append(digits.data(), end);
+    };
+    text.reserve(digits_of_version);
+    append(0, size);
+    append('-', modified.tv_sec);
+    append('.', modified.tv_nsec);
     return text;
 }
 

@@ -26,7 +26,6 @@ struct FileVersion {
         return size == other.size && modified.tv_sec == other.modified.tv_sec &&
                modified.tv_nsec == other.modified.tv_nsec;
     }
-    /// As text, in keys and entity tags.
     std::string text() const;
 };
 

@@ -1,10 +1,10 @@
 #include "core/rendition/known_queries.h"
 
-#include <algorithm>
 #include <array>
 #include <functional>
 #include <utility>
 
+#include "core/base/hash.h"
 #include "core/rendition/parse.h"
 
 namespace media {
@@ -27,12 +27,11 @@ struct Texts {
 };
 
 std::uint64_t hash_of(const void* location, const Texts& asked) noexcept {
-    constexpr std::uint64_t odd = 0x9E3779B97F4A7C15;  // spreads bits: 2^64 by the golden ratio
     std::uint64_t hash = std::hash<const void*>{}(location);
     for (std::size_t i = 0; i < asked.count; ++i) {
-        hash = hash * odd ^ std::hash<std::string_view>{}(asked.texts[i]);
+        hash = mixed(hash, std::hash<std::string_view>{}(asked.texts[i]));
     }
-    return hash;
+    return hash ^ hash >> 32U;  // a product's low bits, which choose the place, know nothing of the high ones
 }
 
 }  // namespace
@@ -88,11 +87,11 @@ void KnownQueries::learn(const Question& question, const std::shared_ptr<const M
     auto known = std::make_shared<Known>();
     known->location = question.location;
     for (std::size_t i = 0; i < asked.count; ++i) {
+        if (asked.texts[i].size() > longest - known->texts.size()) {
+            return;
+        }
         known->sizes.push_back(asked.texts[i].size());
         known->texts += asked.texts[i];
-    }
-    if (known->texts.size() > longest) {
-        return;
     }
     known->meaning = meaning;
     place.known = std::move(known);
