@@ -46,14 +46,19 @@ Bytes write_avif(const Planes& planes, int quality, int effort, const Cancellati
         image->yuvPlanes[i] = const_cast<std::uint8_t*>(planes.plane[i].row(0));
         image->yuvRowBytes[i] = static_cast<std::uint32_t>(planes.plane[i].stride());
     }
+    if (!planes.alpha.empty()) {
+        image->alphaPlane = const_cast<std::uint8_t*>(planes.alpha.row(0));
+        image->alphaRowBytes = static_cast<std::uint32_t>(planes.alpha.stride());
+        image->imageOwnsAlphaPlane = AVIF_FALSE;
+    }
     const int level = (100 - quality) * coarsest / 100;
     encoder->codecChoice = AVIF_CODEC_CHOICE_AOM;
     encoder->maxThreads = 1;
     encoder->speed = AVIF_SPEED_FASTEST - 1 - effort;  // the fastest of all misbehaves
     encoder->minQuantizer = 0;
     encoder->maxQuantizer = coarsest;
-    avifEncoderSetCodecSpecificOption(encoder.get(), "end-usage", "q");
-    avifEncoderSetCodecSpecificOption(encoder.get(), "cq-level", std::to_string(level).c_str());
+    avifEncoderSetCodecSpecificOption(encoder.get(), "color:end-usage", "q");
+    avifEncoderSetCodecSpecificOption(encoder.get(), "color:cq-level", std::to_string(level).c_str());
     avifRWData data = AVIF_DATA_EMPTY;
     const avifResult outcome = avifEncoderWrite(encoder.get(), image.get(), &data);
     Bytes bytes(data.data, data.size, avifFree);

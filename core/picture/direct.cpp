@@ -7,7 +7,10 @@
 #include "core/picture/decoded_planes.h"
 #include "core/picture/effects.h"
 #include "core/picture/failure.h"
+#include "core/picture/finish.h"
 #include "core/picture/overlay.h"
+#include "core/picture/plane_canvas.h"
+#include "core/picture/plane_colour.h"
 #include "core/picture/plane_writers.h"
 
 namespace media {
@@ -36,6 +39,8 @@ std::optional<PlaneOrder> order_of(const RenderTask& task, const PictureSource& 
         geometry.cut_by_content ? Box{0, 0, geometry.resized.width, geometry.resized.height} : geometry.cut,
         order.target);
     order.halved = halved;
+    order.odd_across = halved && geometry.offset_x % 2 != 0;
+    order.odd_down = halved && geometry.offset_y % 2 != 0;
     if (order.box.width < order.target.width || order.box.height < order.target.height) {
         return std::nullopt;
     }
@@ -48,14 +53,40 @@ bool stays_in_planes(const RenderTask& task, const Layout& layout, const EncodeO
     const Geometry& geometry = layout.geometry;
     const bool planar =
         options.format == Format::jpeg || options.format == Format::webp || options.format == Format::avif;
-    const bool padded = !(geometry.canvas == Size{geometry.cut.width, geometry.cut.height});
-    return planar && !options.lossless && !padded && !geometry.cut_by_content && !rendition.round &&
-           !has_effects(rendition) && rendition.strip == Strip::all;
+    return planar && !options.lossless && !geometry.cut_by_content && !rendition.round &&
+           only_grays(rendition) && rendition.strip == Strip::all;
 }
 
 // As libvips' encoders do it: fine colour is what high quality is asked for.
 bool halves_colour(const EncodeOptions& options) {
     return options.format == Format::webp || options.quality < fine_colour;
+}
+
+// Gray is as light as the colour of each pixel, and wants it whole.
+bool wants_halved(const RenderTask& task, const EncodeOptions& options) {
+    return halves_colour(options) && !task.rendition.gray;
+}
+
+// Gray, canvas and watermarks.
+void finish(const RenderTask& task, const Layout& layout, const EncodeOptions& options, LentPlanes& planes) {
+    const Rendition& rendition = task.rendition;
+    const Geometry& geometry = layout.geometry;
+    const bool halved = halves_colour(options);
+    if (rendition.gray && planes.view().count == 3) {
+        planes = LentPlanes(grayed(planes.view()));
+    }
+    if (!(geometry.canvas == planes.view().size())) {
+        const Color ground = info(options.format).alpha
+                                 ? rendition.background.value_or(Color{0, 0, 0, 0})
+                                 : over_white(rendition.background.value_or(Color{255, 255, 255, 255}));
+        planes = LentPlanes(on_canvas(planes.view(), geometry, ground, halved));
+    }
+    if (!task.watermarks.empty() || (options.format == Format::webp && planes.view().count == 1)) {
+        colour(planes.own(), halved);
+    }
+    for (const auto& watermark : task.watermarks) {
+        watermark->lay_over(planes.own(), task.cancellation);
+    }
 }
 
 }  // namespace
@@ -64,7 +95,7 @@ std::optional<PlaneOrder> order_of(const RenderTask& task, const RenderPlan& pla
     if (plan.pages != 1) {
         return std::nullopt;
     }
-    const bool halved = stays_in_planes(task, plan.layout, plan.options) && halves_colour(plan.options);
+    const bool halved = stays_in_planes(task, plan.layout, plan.options) && wants_halved(task, plan.options);
     return order_of(task, plan.source, plan.layout, halved);
 }
 
@@ -94,17 +125,11 @@ std::optional<Encoded> render_directly(const RenderTask& task, const PictureSour
         return std::nullopt;
     }
     const auto start = std::chrono::steady_clock::now();
-    const bool halved = halves_colour(options);
-    std::optional<LentPlanes> planes = planes_of(task, source, layout, halved);
+    std::optional<LentPlanes> planes = planes_of(task, source, layout, wants_halved(task, options));
     if (!planes) {
         return std::nullopt;
     }
-    if (!task.watermarks.empty() || (options.format == Format::webp && planes->view().count == 1)) {
-        colour(planes->own(), halved);
-    }
-    for (const auto& watermark : task.watermarks) {
-        watermark->lay_over(planes->own(), task.cancellation);
-    }
+    finish(task, layout, options, *planes);
     const Planes& done = planes->view();
     Encoded encoded;
     encoded.route = Route::direct;

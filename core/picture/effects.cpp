@@ -68,8 +68,12 @@ VImage modulated(VImage image, const Rendition& rendition) {
 }  // namespace
 
 bool has_effects(const Rendition& rendition) {
-    return rendition.brightness != 1 || rendition.saturation != 1 || rendition.hue != 0 ||
-           rendition.contrast != 1 || rendition.gray || rendition.blur || rendition.sharpen;
+    return rendition.gray || !only_grays(rendition);
+}
+
+bool only_grays(const Rendition& rendition) {
+    return rendition.brightness == 1 && rendition.saturation == 1 && rendition.hue == 0 &&
+           rendition.contrast == 1 && !rendition.blur && !rendition.sharpen;
 }
 
 int effect_lines(const Rendition& rendition) {

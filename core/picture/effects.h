@@ -10,6 +10,9 @@ namespace media {
 
 bool has_effects(const Rendition& rendition);
 
+/// Whether it is gray, or may be, and nothing else of this.
+bool only_grays(const Rendition& rendition);
+
 /// How many lines of the result to compute at a time.
 int effect_lines(const Rendition& rendition);
 

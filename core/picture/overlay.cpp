@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "core/picture/plane_colour.h"
+
 namespace media {
 
 namespace {
@@ -61,22 +63,32 @@ struct Weighed {
     int alpha = 0;
 };
 
-// JFIF 1.02, page 3.
 Weighed weighed(const std::uint8_t* pixel) {
-    const int r = pixel[0];
-    const int g = pixel[1];
-    const int b = pixel[2];
+    const PlaneColour colour = plane_colour(pixel[0], pixel[1], pixel[2]);
     const int alpha = pixel[3];
-    return {(19595 * r + 38470 * g + 7471 * b + 128) / 256 * alpha,
-            ((-11058 * r - 21710 * g + 32768 * b + 128) / 256 + 128 * 256) * alpha,
-            ((32768 * r - 27440 * g - 5328 * b + 128) / 256 + 128 * 256) * alpha, alpha};
+    return {colour.y * alpha, colour.cb * alpha, colour.cr * alpha, alpha};
 }
 
-// `top` in 1/256 of a level times alpha, of `pixels` pixels together.
-std::uint8_t laid_over(int top, int alpha, std::uint8_t bottom, int pixels) {
-    const int whole = 255 * pixels;
+// How much of the pixels of a sample can be seen, in 1/255² of a pixel: Porter and Duff's "over".
+struct Seen {
+    int over = 0, under = 0;
+
+    static Seen of(int alpha_over, int alpha_under) {
+        return {alpha_over * 255, alpha_under * (255 - alpha_over)};
+    }
+
+    void add(const Seen& more) {
+        over += more.over;
+        under += more.under;
+    }
+};
+
+// `top` in 1/256 of a level times alpha, of all pixels of the sample together.
+std::uint8_t laid_over(int top, std::uint8_t bottom, const Seen& seen) {
+    const float sum = static_cast<float>(top) * (255.0F / 256) +
+                      static_cast<float>(bottom) * static_cast<float>(seen.under);
     return static_cast<std::uint8_t>(
-        std::clamp((top + bottom * (whole - alpha) * 256 + whole * 128) / (whole * 256), 0, 255));
+        std::clamp(sum / static_cast<float>(seen.over + seen.under) + 0.5F, 0.0F, 255.0F));
 }
 
 void draw(const Pixels& overlay, Planes& onto, int x, int y) {
@@ -90,11 +102,14 @@ void draw(const Pixels& overlay, Planes& onto, int x, int y) {
         return inside ? weighed(overlay.row(at_y - y) + static_cast<std::ptrdiff_t>(at_x - x) * 4)
                       : Weighed{};
     };
+    const auto seen = [&](const Weighed& over, int at_x, int at_y) {
+        return Seen::of(over.alpha, onto.alpha.empty() ? 255 : onto.alpha.row(at_y)[at_x]);
+    };
     for (int at_y = top; at_y < bottom; ++at_y) {
         std::uint8_t* const row = onto.plane[0].row(at_y);
         for (int at_x = left; at_x < right; ++at_x) {
             if (const Weighed over = pixel(at_x, at_y); over.alpha != 0) {
-                row[at_x] = laid_over(over.y, over.alpha, row[at_x], 1);
+                row[at_x] = laid_over(over.y, row[at_x], seen(over, at_x, at_y));
             }
         }
     }
@@ -105,19 +120,26 @@ void draw(const Pixels& overlay, Planes& onto, int x, int y) {
         std::uint8_t* const cr = onto.plane[2].row(at_y);
         for (int at_x = left / every; at_x * every < right; ++at_x) {
             Weighed sum;
-            int pixels = 0;
+            Seen all;
             for (int v = at_y * every; v < std::min((at_y + 1) * every, size.height); ++v) {
-                for (int u = at_x * every; u < std::min((at_x + 1) * every, size.width); ++u, ++pixels) {
+                for (int u = at_x * every; u < std::min((at_x + 1) * every, size.width); ++u) {
                     const Weighed over = pixel(u, v);
                     sum.cb += over.cb;
                     sum.cr += over.cr;
-                    sum.alpha += over.alpha;
+                    all.add(seen(over, u, v));
                 }
             }
-            if (sum.alpha != 0) {
-                cb[at_x] = laid_over(sum.cb, sum.alpha, cb[at_x], pixels);
-                cr[at_x] = laid_over(sum.cr, sum.alpha, cr[at_x], pixels);
+            if (all.over != 0) {
+                cb[at_x] = laid_over(sum.cb, cb[at_x], all);
+                cr[at_x] = laid_over(sum.cr, cr[at_x], all);
             }
+        }
+    }
+    for (int at_y = top; !onto.alpha.empty() && at_y < bottom; ++at_y) {
+        std::uint8_t* const row = onto.alpha.row(at_y);
+        for (int at_x = left; at_x < right; ++at_x) {
+            const Seen one = seen(pixel(at_x, at_y), at_x, at_y);
+            row[at_x] = static_cast<std::uint8_t>((one.over + one.under + 127) / 255);
         }
     }
 }

@@ -1,5 +1,7 @@
 #include "core/picture/plane_colour.h"
 
+#include <array>
+#include <cmath>
 #include <cstring>
 #include <vector>
 
@@ -55,6 +57,72 @@ namespace media {
 
 HWY_EXPORT(ToRgb);
 
+namespace {
+
+// Calls `use` with each line of planes in colour as sRGB. Vectors go beyond a line's end: planes have room
+// there, and so has the line.
+template <class Use>
+void each_rgb_line(const Planes& planes, Use&& use) {
+    const std::size_t count = planes.plane[0].stride();
+    std::vector<std::uint8_t> line(count * 3);
+    for (int y = 0; y < planes.size().height; ++y) {
+        HWY_DYNAMIC_DISPATCH(ToRgb)
+        (planes.plane[0].row(y), planes.plane[1].row(y), planes.plane[2].row(y), count, line.data());
+        use(y, line.data());
+    }
+}
+
+// From sRGB to linear light and back (IEC 61966-2-1).
+class Lightness {
+  public:
+    Lightness() {
+        for (std::size_t i = 0; i < 256; ++i) {
+            const double v = static_cast<double>(i) / 255;
+            const double linear = v <= 0.04045 ? v / 12.92 : std::pow((v + 0.055) / 1.055, 2.4);
+            for (std::size_t band = 0; band < 3; ++band) {
+                light_[band][i] = static_cast<std::uint32_t>(std::lround(linear * weight[band] * whole));
+            }
+        }
+        for (std::size_t i = 0; i < gray_.size(); ++i) {
+            const double linear = static_cast<double>(i) / steps;
+            const double v = linear <= 0.0031308 ? linear * 12.92 : 1.055 * std::pow(linear, 1 / 2.4) - 0.055;
+            gray_[i] = static_cast<std::uint8_t>(std::lround(v * 255));
+        }
+    }
+
+    std::uint8_t of(const std::uint8_t* rgb) const noexcept {
+        const std::uint32_t sum = light_[0][rgb[0]] + light_[1][rgb[1]] + light_[2][rgb[2]];
+        return gray_[(sum + half) >> below];
+    }
+
+  private:
+    static constexpr std::array<double, 3> weight{0.2, 0.7, 0.1};
+    // The step that is darkest to the eye is a fifth of a level.
+    static constexpr int steps = 1 << 14;
+    static constexpr unsigned below = 8;
+    static constexpr std::uint32_t half = 1U << (below - 1);
+    static constexpr double whole = static_cast<double>(steps) * (1U << below);
+
+    std::array<std::array<std::uint32_t, 256>, 3> light_{};
+    std::array<std::uint8_t, steps + 2> gray_{};
+};
+
+}  // namespace
+
+Planes grayed(const Planes& planes) {
+    static const Lightness lightness;
+    Planes gray;
+    gray.plane[0] = Plane(planes.size());
+    gray.count = 1;
+    each_rgb_line(planes, [&](int y, const std::uint8_t* rgb) {
+        std::uint8_t* const row = gray.plane[0].row(y);
+        for (int x = 0; x < gray.plane[0].width(); ++x) {
+            row[x] = lightness.of(rgb + static_cast<std::ptrdiff_t>(x) * 3);
+        }
+    });
+    return gray;
+}
+
 Pixels pixels_of(const Planes& planes) {
     Pixels pixels = Pixels::blank(planes.size(), planes.count);
     if (planes.count == 1) {
@@ -63,14 +131,9 @@ Pixels pixels_of(const Planes& planes) {
         }
         return pixels;
     }
-    // Vectors go beyond a line's end: planes have room there, pixels have not.
-    const std::size_t count = planes.plane[0].stride();
-    std::vector<std::uint8_t> line(count * 3);
-    for (int y = 0; y < pixels.height(); ++y) {
-        HWY_DYNAMIC_DISPATCH(ToRgb)
-        (planes.plane[0].row(y), planes.plane[1].row(y), planes.plane[2].row(y), count, line.data());
-        std::memcpy(pixels.row(y), line.data(), pixels.row_bytes());
-    }
+    each_rgb_line(planes, [&pixels](int y, const std::uint8_t* rgb) {
+        std::memcpy(pixels.row(y), rgb, pixels.row_bytes());
+    });
     return pixels;
 }
 

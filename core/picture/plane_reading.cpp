@@ -17,20 +17,22 @@ struct Side {
     int target;      // the pixels it becomes
     int cut, count;  // of these: where what is wanted begins, and how many are
     bool reversed;   // will be mirrored or turned round
+    bool odd;        // PlaneOrder::odd_across, odd_down
 };
 
 // How samples of a plane become those of the result; `every` pixels of the result share one sample.
 AxisMap map_of(const Side& side, double samples_a_pixel, int samples, int every) {
     const double step = static_cast<double>(side.end - side.first) / side.target * samples_a_pixel;
     // Of an odd number of pixels, the one that has a sample of colour to itself is the last one after the
-    // turn.
-    const int lead = every == 2 && side.reversed && side.count % 2 != 0 ? 1 : 0;
+    // turn, unless it is to be the first.
+    const int before_first = every == 2 && side.odd ? 1 : 0;
+    const int lead = every == 2 && side.reversed ? (side.count + before_first) % 2 : before_first;
     AxisMap map;
     map.step = step * every;
     map.origin = side.first * samples_a_pixel + (side.cut - lead) * step;
     map.first = std::clamp(static_cast<int>(std::floor(side.first * samples_a_pixel)), 0, samples - 1);
     map.last = std::clamp(static_cast<int>(std::ceil(side.end * samples_a_pixel)), map.first + 1, samples);
-    map.count = (side.count + every - 1) / every;
+    map.count = (side.count + before_first + every - 1) / every;
     return map;
 }
 
@@ -114,12 +116,20 @@ void PlaneReading::begin(std::span<const JpegReader::Component> components) {
     for (std::size_t i = 0; i < orders_.size(); ++i) {
         const PlaneOrder& order = orders_[i];
         const Turn& turn = order.turn;
-        const Side across{order.box.x,        order.box.x + order.box.width,
-                          order.target.width, order.cut.x,
-                          order.cut.width,    turn.mirror != (turn.angle == 180 || turn.angle == 270)};
-        const Side down{order.box.y,         order.box.y + order.box.height,
-                        order.target.height, order.cut.y,
-                        order.cut.height,    turn.angle == 90 || turn.angle == 180};
+        const Side across{.first = order.box.x,
+                          .end = order.box.x + order.box.width,
+                          .target = order.target.width,
+                          .cut = order.cut.x,
+                          .count = order.cut.width,
+                          .reversed = turn.mirror != (turn.angle == 180 || turn.angle == 270),
+                          .odd = turn.swaps() ? order.odd_down : order.odd_across};
+        const Side down{.first = order.box.y,
+                        .end = order.box.y + order.box.height,
+                        .target = order.target.height,
+                        .cut = order.cut.y,
+                        .count = order.cut.height,
+                        .reversed = turn.angle == 90 || turn.angle == 180,
+                        .odd = turn.swaps() ? order.odd_across : order.odd_down};
         for (std::size_t c = 0; c < components.size(); ++c) {
             const JpegReader::Component& component = components[c];
             const int every = c > 0 && order.halved ? 2 : 1;

@@ -24,6 +24,9 @@ struct PlaneOrder {
     Box cut;              ///< of which this is wanted
     Turn turn;            ///< and turned at the end
     bool halved = false;  ///< colour, each way
+    /// Where it is: the first sample of colour in a line, or in a column, of what is turned already stands
+    /// for one pixel alone, not for two.
+    bool odd_across = false, odd_down = false;
 
     bool operator==(const PlaneOrder&) const = default;
 };

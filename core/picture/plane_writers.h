@@ -7,7 +7,7 @@
 
 namespace media {
 
-/// A baseline JPEG. Throws Failure.
+/// A baseline JPEG, without alpha. Throws Failure.
 Bytes write_jpeg(const Planes& planes, int quality, const Cancellation& cancellation);
 
 /// A lossy WebP of halved planes in colour; `effort` 0-6. Throws Failure.

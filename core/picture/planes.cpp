@@ -28,6 +28,7 @@ Plane Plane::copy() const {
 Planes Planes::copy() const {
     Planes same;
     std::transform(plane.begin(), plane.end(), same.plane.begin(), [](const Plane& p) { return p.copy(); });
+    same.alpha = alpha.copy();
     same.count = count;
     same.halved = halved;
     return same;

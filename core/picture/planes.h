@@ -45,7 +45,8 @@ class Plane {
 /// of four.
 struct Planes {
     std::array<Plane, 3> plane;
-    int count = 0;        ///< 1 or 3
+    Plane alpha;          ///< as large as that of brightness; none: the picture is opaque
+    int count = 0;        ///< 1 or 3, without alpha
     bool halved = false;  ///< the planes of colour are
 
     Size size() const noexcept { return plane[0].size(); }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <memory>
@@ -54,7 +55,7 @@ Bytes write_webp(const Planes& planes, int quality, int effort, const Cancellati
     config.quality = static_cast<float>(quality);
     config.method = effort;
     picture.use_argb = 0;
-    picture.colorspace = WEBP_YUV420;
+    picture.colorspace = planes.alpha.empty() ? WEBP_YUV420 : WEBP_YUV420A;
     picture.width = planes.size().width;
     picture.height = planes.size().height;
     const std::unique_ptr<WebPPicture, Free> owner(&picture);
@@ -71,6 +72,9 @@ Bytes write_webp(const Planes& planes, int quality, int effort, const Cancellati
         narrow(planes.plane[0], brightness, picture.y, picture.y_stride);
         narrow(planes.plane[1], difference, picture.u, picture.uv_stride);
         narrow(planes.plane[2], difference, picture.v, picture.uv_stride);
+        for (int y = 0; !planes.alpha.empty() && y < planes.alpha.height(); ++y) {
+            std::copy_n(planes.alpha.row(y), planes.alpha.width(), picture.a + y * picture.a_stride);
+        }
         done = WebPEncode(&config, &picture) != 0;
     }
     if (!done) {

@@ -55,6 +55,21 @@ class DirectTest : public PictureTest {
         if (!alike || one.width() < 8 || one.height() < 8) {
             return 1;
         }
+        if (!one.has_alpha()) {
+            return alike_in_content(one, other, query, least);
+        }
+        // What cannot be seen may be anything.
+        const int last = one.bands() - 1;
+        EXPECT_LT((one.extract_band(last) - other.extract_band(last)).abs().max(), 8) << query;
+        return alike_in_content(flat(one), flat(other), query, least);
+    }
+
+    static vips::VImage flat(const vips::VImage& image) {
+        return image.flatten(vips::VImage::option()->set("background", std::vector<double>{40, 160, 90}));
+    }
+
+    static double alike_in_content(const vips::VImage& one, const vips::VImage& other,
+                                   const std::string& query, double least) {
         const double same = ssim(one, other);
         EXPECT_GE(same, least) << query;
         EXPECT_LT((one - other).abs().avg(), 2.5) << query;
@@ -155,6 +170,75 @@ TEST_F(DirectTest, agrees_about_what_follows) {
     }
 }
 
+TEST_F(DirectTest, agrees_about_gray) {
+    const File file = jpeg(scene(803, 602));
+    for (const char* query : {"fm=jpeg&q=95", "fm=jpeg&q=80", "fm=webp&q=95", "fm=avif&q=95",
+                              "fm=jpeg&q=95&rot=90&crop=10%25,10%25,51%25,70%25",
+                              "fm=jpeg&q=95&h=301&fit=contain&bg=888",
+                              "fm=jpeg&q=85&h=301&fit=contain&bg=00f",
+                              "fm=webp&q=95&h=301&fit=contain&bg=00f8"}) {
+        expect_agreement(file, std::string("gray=1&w=300&") + query, 0.98);
+    }
+    // One plane where the format can do with one.
+    EXPECT_EQ(decoded(*by(Route::direct, file, "gray=1&w=300")).bands(), 1);
+    // As light as libvips finds each colour.
+    for (const Color colour : {Color{255, 0, 0}, Color{0, 255, 0}, Color{0, 0, 255}, Color{255, 255, 255},
+                               Color{0, 0, 0}, Color{128, 128, 128}, Color{7, 5, 30}}) {
+        const File plain = jpeg(painted(64, 64, 3, [&](int, int) { return colour; }), 100, true);
+        const auto light = [&](Route route) {
+            return decoded(*by(route, plain, "gray=1&w=32&q=100"))(8, 8).front();
+        };
+        EXPECT_NEAR(light(Route::direct), light(Route::libvips), 2)
+            << int{colour.r} << ' ' << int{colour.g} << ' ' << int{colour.b};
+    }
+}
+
+// On both sides of the picture, and above and below it, in all formats that planes are written as; at odd
+// places, where a sample of colour stands for the picture and for what is beside it.
+TEST_F(DirectTest, agrees_about_canvases) {
+    const File colour = oriented_jpeg(scene(803, 602), 6);
+    const File upright = jpeg(scene(803, 602));
+    const File gray = jpeg(scene(803, 602).colourspace(VIPS_INTERPRETATION_B_W));
+    for (const File* file : {&colour, &upright, &gray}) {
+        for (const int width : {150, 151, 152, 153, 400, 401}) {
+            for (const char* more : {"fm=jpeg&q=85&bg=f00", "fm=jpeg&q=95&bg=fff", "fm=jpeg&q=85",
+                                     "fm=webp&q=95", "fm=webp&q=95&bg=0a05", "fm=webp&q=95&bg=00f",
+                                     "fm=avif&q=95", "fm=avif&q=85&bg=0a05", "fm=avif&q=85&bg=00f"}) {
+                const std::string sizes = "fit=contain&h=151&w=" + std::to_string(width);
+                expect_agreement(*file, sizes + "&" + more, 0.98);
+            }
+        }
+    }
+    // The edge is where it is to be, in colour as well.
+    const File tomato = jpeg(painted(100, 50, 3, [](int, int) { return Color{255, 0, 0}; }), 100);
+    for (const int height : {50, 51, 52, 53, 54, 55}) {
+        const std::string query = "q=100&w=50&fit=contain&bg=00f&fm=webp&h=" + std::to_string(height);
+        const int top = (height - 25) / 2;
+        const vips::VImage seen = decoded(*by(Route::direct, tomato, query));
+        EXPECT_LT(seen(25, top - 2)[0], 30) << height;
+        EXPECT_GT(seen(25, top + 1)[0], 225) << height;
+        EXPECT_GT(seen(25, top + 23)[0], 225) << height;
+        EXPECT_LT(seen(25, top + 26)[0], 30) << height;
+    }
+}
+
+// Wherever the picture begins on a canvas and however it was turned, its colours lie where its light does.
+TEST_F(DirectTest, colours_stay_in_place_on_a_canvas) {
+    const vips::VImage patches = painted(202, 102, 3, [](int x, int y) {
+        return (x / 16 + y / 16) % 2 == 0 ? Color{200, 90, 120} : Color{60, 160, 120};
+    });
+    for (int orientation = 1; orientation <= 8; ++orientation) {
+        const File file = oriented_jpeg(patches, orientation);
+        for (const char* size : {"w=51&h=60", "w=51&h=61", "w=51&h=62", "w=51&h=63", "w=120&h=51",
+                                 "w=121&h=51", "w=122&h=51", "w=123&h=51", "w=120&h=50", "w=60&h=130"}) {
+            const std::string query = std::string("fit=contain&bg=888&fm=webp&q=100&") + size;
+            const vips::VImage one = decoded(*by(Route::direct, file, query));
+            const vips::VImage other = decoded(*by(Route::libvips, file, query));
+            EXPECT_LT((one - other).abs().avg(), 6) << orientation << ' ' << query;
+        }
+    }
+}
+
 TEST_F(DirectTest, agrees_about_watermarks) {
     const auto png = file_of(painted(120, 60, 4,
                                      [](int x, int y) {
@@ -177,6 +261,12 @@ TEST_F(DirectTest, agrees_about_watermarks) {
             expect_agreement(*each, "w=301&fm=jpeg&q=85", 0.98);
             expect_agreement(*each, "w=301&fm=webp&q=95", 0.98);
             expect_agreement(*each, "w=301&fm=png");
+            expect_agreement(*each, "gray=1&w=301&fm=jpeg&q=95");
+            // Partly, or all over, beside the picture.
+            expect_agreement(*each, "w=301&h=301&fit=contain&bg=0a0&fm=jpeg&q=85", 0.98);
+            expect_agreement(*each, "w=301&h=301&fit=contain&fm=webp&q=95", 0.98);
+            expect_agreement(*each, "w=301&h=301&fit=contain&bg=f808&fm=avif&q=95", 0.98);
+            expect_agreement(*each, "w=401&h=301&fit=contain&fm=avif&q=85", 0.98);
         }
     }
 }
@@ -259,11 +349,14 @@ TEST_F(DirectTest, FuzzAgreement) {
         if (any(0, 2) == 0) {
             file = oriented_jpeg(scene(width, height), any(1, 8));
         }
-        std::string query = "fm=png&w=" + std::to_string(any(1, width));
+        std::string query =
+            std::string(any(0, 1) == 0 ? "fm=png" : "fm=jpeg&q=98") + "&w=" + std::to_string(any(1, width));
         if (any(0, 1) == 1) {
             const char* fits[] = {"inside", "outside", "cover", "contain", "fill"};
             query += "&h=" + std::to_string(any(1, height)) + "&fit=" + fits[any(0, 4)];
         }
+        query += any(0, 4) == 0 ? "&gray=1" : "";
+        query += any(0, 4) == 0 ? "&bg=c48" : "";
         if (any(0, 2) == 0) {
             query += "&crop=" + std::to_string(any(0, 40)) + "%25," + std::to_string(any(0, 40)) + "%25," +
                      std::to_string(any(10, 60)) + "%25," + std::to_string(any(10, 60)) + "%25";
