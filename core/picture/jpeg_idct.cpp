@@ -5,8 +5,10 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-// Each lane is a block, so that nothing is ever turned. Values have 4 bits of fraction, and are 8 times as
-// large as samples; additions saturate, so that nonsense stays bright or dark.
+#include "core/picture/turn8-inl.h"
+
+// Each lane is a block, so that nothing is turned within the transform. Values have 4 bits of fraction, and
+// are 8 times as large as samples; additions saturate, so that nonsense stays bright or dark.
 
 HWY_BEFORE_NAMESPACE();
 namespace media::HWY_NAMESPACE {
@@ -128,6 +130,58 @@ void Idct(std::int16_t* HWY_RESTRICT coefficients, const std::int16_t* HWY_RESTR
     }
 }
 
+// What idct() takes, of blocks that stand one after the other.
+template <int size>
+HWY_INLINE void TurnIn(const std::int16_t* HWY_RESTRICT blocks, std::int16_t* HWY_RESTRICT coefficients) {
+    constexpr std::size_t whole = 64;
+#if HWY_TARGET == HWY_SCALAR
+    for (std::size_t k = 0; k < idct_blocks; ++k) {
+        for (std::size_t i = 0; i < std::size_t{size} * size; ++i) {
+            coefficients[i * idct_blocks + k] = blocks[k * whole + i / size * 8 + i % size];
+        }
+    }
+#else
+    const hn::FixedTag<std::int16_t, 8> d;
+    for (std::size_t y = 0; y < size; ++y) {
+        for (std::size_t first = 0; first < idct_blocks; first += 8) {
+            hn::Vec<decltype(d)> v[8];
+            for (std::size_t k = 0; k < 8; ++k) {
+                v[k] = hn::LoadU(d, blocks + (first + k) * whole + y * 8);
+            }
+            Turn8(d, v);
+            for (std::size_t x = 0; x < size; ++x) {
+                hn::Store(v[x], d, coefficients + (y * size + x) * idct_blocks + first);
+            }
+        }
+    }
+#endif
+}
+
+template <int size>
+HWY_INLINE void InTurn(const std::int16_t* blocks, const std::int16_t* steps, std::uint8_t* samples,
+                       std::size_t stride) {
+    HWY_ALIGN std::int16_t coefficients[std::size_t{size} * size * idct_blocks];
+    TurnIn<size>(blocks, coefficients);
+    Idct<size>(coefficients, steps, samples, stride);
+}
+
+void IdctInTurn(int size, const std::int16_t* blocks, const std::int16_t* steps, std::uint8_t* samples,
+                std::size_t stride) {
+    switch (size) {
+        case 1:
+            InTurn<1>(blocks, steps, samples, stride);
+            break;
+        case 2:
+            InTurn<2>(blocks, steps, samples, stride);
+            break;
+        case 4:
+            InTurn<4>(blocks, steps, samples, stride);
+            break;
+        default:
+            InTurn<8>(blocks, steps, samples, stride);
+    }
+}
+
 void Idct1(std::int16_t* coefficients, const std::int16_t* steps, std::uint8_t* samples, std::size_t stride) {
     Idct<1>(coefficients, steps, samples, stride);
 }
@@ -155,6 +209,12 @@ HWY_EXPORT(Idct1);
 HWY_EXPORT(Idct2);
 HWY_EXPORT(Idct4);
 HWY_EXPORT(Idct8);
+HWY_EXPORT(IdctInTurn);
+
+void idct_in_turn(int size, const std::int16_t* blocks, const std::int16_t* steps, std::uint8_t* samples,
+                  std::size_t stride) {
+    HWY_DYNAMIC_DISPATCH(IdctInTurn)(size, blocks, steps, samples, stride);
+}
 
 void idct(int size, std::int16_t* coefficients, const std::int16_t* steps, std::uint8_t* samples,
           std::size_t stride) {

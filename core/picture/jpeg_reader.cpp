@@ -4,12 +4,14 @@
 #include <csetjmp>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <vector>
 
 #include <jerror.h>
 #include <jpeglib.h>
 
 #include "core/picture/failure.h"
+#include "core/picture/jpeg_blocks.h"
 #include "core/picture/jpeg_scans.h"
 #include "core/picture/jpeg_skim.h"
 #include "core/picture/jpeg_trouble.h"
@@ -108,6 +110,17 @@ struct JpegReader::State {
     std::array<std::vector<std::uint8_t>, 3> bands;  // one row of MCUs
     std::array<std::vector<JSAMPROW>, 3> rows;
     std::array<JSAMPARRAY, 3> planes{};
+    std::array<int, 3> sizes{};        // of blocks
+    std::optional<JpegBlocks> blocks;  // where the transform is ours
+    std::array<std::size_t, 3> strides{};
+    JDIMENSION bands_done = 0;
+
+    // Several scans mean that all coefficients are in memory anyway. libjpeg does it where it may have to
+    // make up for missing ones.
+    bool transforms() const noexcept {
+        return by == By::any && fail_on != FailOn::none &&
+               jpeg_has_multiple_scans(const_cast<jpeg_decompress_struct*>(&codec)) != 0;
+    }
 
     bool read_header() noexcept {
         return guarded(trouble, [this] {
@@ -123,11 +136,49 @@ struct JpegReader::State {
         return guarded(trouble, [this] { return jpeg_start_decompress(&codec) != 0; });
     }
 
+    bool read_coefficients() {
+        jvirt_barray_ptr* coefficients = nullptr;
+        const bool read = guarded(trouble, [&] {
+            coefficients = jpeg_read_coefficients(&codec);
+            return coefficients != nullptr;
+        });
+        if (read) {
+            blocks.emplace(codec, coefficients, sizes);
+            bands_done = 0;
+        }
+        return read;
+    }
+
+    bool transform_band() noexcept {
+        return guarded(trouble, [this] {
+            for (std::size_t i = 0; i < static_cast<std::size_t>(codec.num_components); ++i) {
+                const jpeg_component_info& c = codec.comp_info[i];
+                const auto down = static_cast<JDIMENSION>(c.v_samp_factor);
+                for (JDIMENSION row = 0; row < down; ++row) {
+                    const JDIMENSION line = bands_done * down + row;
+                    if (line < c.height_in_blocks) {
+                        blocks->transform(i, line, rows[i][row * static_cast<JDIMENSION>(sizes[i])],
+                                          strides[i]);
+                    }
+                }
+            }
+            ++bands_done;
+            return true;
+        });
+    }
+
     bool next_band() noexcept {
+        if (blocks) {
+            return transform_band();
+        }
         return guarded(trouble, [this] {
             const auto lines = static_cast<JDIMENSION>(codec.max_v_samp_factor * codec.min_DCT_scaled_size);
             return jpeg_read_raw_data(&codec, planes.data(), lines) != 0;
         });
+    }
+
+    bool lines_left() const noexcept {
+        return blocks ? bands_done < codec.total_iMCU_rows : codec.output_scanline < codec.output_height;
     }
 
     bool end() noexcept {
@@ -178,7 +229,7 @@ std::span<const JpegReader::Component> JpegReader::scale(int shrink) {
     jpeg_calc_output_dimensions(&s.codec);
     const auto count = static_cast<std::size_t>(s.codec.num_components);
     const std::span<const jpeg_component_info> infos(s.codec.comp_info, count);
-    std::array<int, 3> sizes{};  // of blocks
+    std::array<int, 3>& sizes = s.sizes;
     for (std::size_t i = 0; i < count; ++i) {
         sizes[i] = infos[i].DCT_scaled_size;
     }
@@ -255,8 +306,9 @@ void JpegReader::decode(const Sink& sink, const std::function<bool()>& enough) {
         check(*s.cancellation);
         fail(422, "the original cannot be decoded");
     };
+    const bool own = s.transforms();
     leave_out_detail();
-    if (!s.begin()) {
+    if (!(own ? s.read_coefficients() : s.begin())) {
         trouble();
     }
     const auto count = static_cast<std::size_t>(s.codec.num_components);
@@ -264,12 +316,13 @@ void JpegReader::decode(const Sink& sink, const std::function<bool()>& enough) {
     std::array<int, 3> done{};
     for (std::size_t i = 0; i < count; ++i) {
         const jpeg_component_info& c = s.codec.comp_info[i];
-        lines[i] = c.v_samp_factor * c.DCT_scaled_size;
-        // Whole MCUs, and what a vector may read beyond.
-        const std::size_t stride =
-            (static_cast<std::size_t>(c.width_in_blocks) + static_cast<std::size_t>(c.h_samp_factor)) *
-                static_cast<std::size_t>(c.DCT_scaled_size) +
-            64;
+        lines[i] = c.v_samp_factor * s.sizes[i];
+        // Whole MCUs or tiles of blocks, and what a vector may read beyond.
+        const std::size_t stride = (static_cast<std::size_t>(c.width_in_blocks) +
+                                    static_cast<std::size_t>(c.h_samp_factor) + idct_blocks) *
+                                       static_cast<std::size_t>(s.sizes[i]) +
+                                   64;
+        s.strides[i] = stride;
         s.bands[i].assign(stride * static_cast<std::size_t>(lines[i]), 0);
         s.rows[i].resize(static_cast<std::size_t>(lines[i]));
         for (std::size_t y = 0; y < s.rows[i].size(); ++y) {
@@ -277,7 +330,7 @@ void JpegReader::decode(const Sink& sink, const std::function<bool()>& enough) {
         }
         s.planes[i] = s.rows[i].data();
     }
-    while (s.codec.output_scanline < s.codec.output_height) {
+    while (s.lines_left()) {
         check(*s.cancellation);
         if (!s.next_band()) {
             trouble();

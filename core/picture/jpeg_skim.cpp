@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <limits>
 #include <new>
 
 #include "core/picture/jpeg_idct.h"
@@ -93,11 +92,8 @@ bool JpegSkim::take_component(const jpeg_decompress_struct& codec, const jpeg_co
         const std::size_t x = zigzag[k] % 8;
         const std::size_t y = zigzag[k] / 8;
         if (x < size && y < size) {
-            const int step = codec.quant_tbl_ptrs[info.quant_tbl_no]->quantval[zigzag[k]];
             c.places[k] = static_cast<std::uint16_t>((y * size + x) * idct_blocks);
-            // Larger ones take everything as far out of 8 bits.
-            c.steps[y * size + x] =
-                static_cast<std::int16_t>(std::min<int>(step * 16, std::numeric_limits<std::int16_t>::max()));
+            c.steps[y * size + x] = idct_step(codec.quant_tbl_ptrs[info.quant_tbl_no]->quantval[zigzag[k]]);
             c.last = k;
         }
     }

@@ -12,6 +12,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "core/picture/turn8-inl.h"
+
 // Samples are widened to 16 bits with 6 bits of fraction: room enough below for rounding, and above for what
 // Lanczos overshoots.
 
@@ -131,33 +133,6 @@ void Narrow(const std::int16_t* HWY_RESTRICT columns, const Weights& across, con
 }
 
 #else
-
-// Eight lines of eight samples, turned.
-template <class D, class V = hn::Vec<D> >
-HWY_INLINE void Turn8(D d, V* v) {
-    const hn::Repartition<std::int32_t, D> d32;
-    const hn::Repartition<std::int64_t, D> d64;
-    V a[8];
-    for (int i = 0; i < 4; ++i) {
-        a[2 * i] = hn::InterleaveLower(d, v[2 * i], v[2 * i + 1]);
-        a[2 * i + 1] = hn::InterleaveUpper(d, v[2 * i], v[2 * i + 1]);
-    }
-    V b[8];
-    for (int half = 0; half < 2; ++half) {
-        for (int i = 0; i < 2; ++i) {
-            const auto low = hn::BitCast(d32, a[4 * half + i]);
-            const auto high = hn::BitCast(d32, a[4 * half + 2 + i]);
-            b[4 * half + 2 * i] = hn::BitCast(d, hn::InterleaveLower(d32, low, high));
-            b[4 * half + 2 * i + 1] = hn::BitCast(d, hn::InterleaveUpper(d32, low, high));
-        }
-    }
-    for (int i = 0; i < 4; ++i) {
-        const auto low = hn::BitCast(d64, b[i]);
-        const auto high = hn::BitCast(d64, b[4 + i]);
-        v[2 * i] = hn::BitCast(d, hn::InterleaveLower(d64, low, high));
-        v[2 * i + 1] = hn::BitCast(d, hn::InterleaveUpper(d64, low, high));
-    }
-}
 
 using Eight = hn::FixedTag<std::int16_t, 8>;
 

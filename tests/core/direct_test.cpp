@@ -397,7 +397,7 @@ TEST_F(DirectTest, FuzzPhotographs) {
                 query += "&rot=" + std::to_string(90 * any(1, 3));
             }
             SCOPED_TRACE(entry.path().filename());
-            sum += agreement(file, query, 0.98);
+            sum += agreement(file, query);
             ++requests;
         }
     }

@@ -183,7 +183,9 @@ inline std::vector<std::vector<double>> exact_planes(const File& file, const Out
                     for (int u = 0; u < size; ++u) {
                         waves[v][u] =
                             blocks[0][column][v * 8 + u] *
-                            static_cast<double>(codec.quant_tbl_ptrs[c.quant_tbl_no]->quantval[v * 8 + u]);
+                            (c.quant_table == nullptr
+                                 ? 0.0
+                                 : static_cast<double>(c.quant_table->quantval[v * 8 + u]));
                         all += std::abs(waves[v][u]);
                     }
                 }
