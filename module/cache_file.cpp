@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <type_traits>
@@ -14,6 +15,9 @@ namespace media {
 static_assert(std::is_trivially_copyable_v<StoredFacts>);
 
 namespace {
+
+// Of an entry that a thread looks for.
+constexpr std::size_t max_key = 8192;
 
 constexpr std::size_t pages(std::size_t bytes) noexcept {
     return (bytes + CacheFile::page - 1) / CacheFile::page;
@@ -91,6 +95,35 @@ bool CacheFile::write(StoredFacts facts, ByteView body, std::string_view etag, t
     unlink(path_.c_str());
     file_.reset();
     return false;
+}
+
+std::optional<StoredBody> StoredBody::at(const std::string& path, std::string_view key) noexcept {
+    constexpr std::string_view before_key = "\nKEY: ";
+    const std::size_t key_at = sizeof(ngx_http_file_cache_header_t) + before_key.size();
+    StoredBody body;
+    body.file.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    ngx_http_file_cache_header_t header{};
+    struct stat about {};
+    if (!body.file || fstat(body.file.get(), &about) != 0 ||
+        !body.file.read_at(reinterpret_cast<std::uint8_t*>(&header), sizeof(header), 0) ||
+        header.version != NGX_HTTP_CACHE_VERSION || header.valid_sec < std::time(nullptr) ||
+        header.header_start != key_at + key.size() + 1 ||
+        header.body_start < header.header_start + sizeof(body.facts) || about.st_size < header.body_start) {
+        return std::nullopt;
+    }
+    std::array<char, max_key> found;
+    if (key.size() > found.size() ||
+        !body.file.read_at(reinterpret_cast<std::uint8_t*>(found.data()), key.size(),
+                           static_cast<off_t>(key_at)) ||
+        std::string_view(found.data(), key.size()) != key ||
+        !body.file.read_at(reinterpret_cast<std::uint8_t*>(&body.facts), sizeof(body.facts),
+                           header.header_start) ||
+        !body.facts.sound() || body.facts.status != NGX_HTTP_OK) {
+        return std::nullopt;
+    }
+    body.offset = header.body_start;
+    body.size = static_cast<std::size_t>(about.st_size - body.offset);
+    return body;
 }
 
 Result<Encoded> StoredBody::read() const noexcept {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <ctime>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,6 +54,10 @@ struct StoredBody {
     off_t offset = 0;
     std::size_t size = 0;
     StoredFacts facts;
+
+    /// Pool thread: that of the entry of this key, found by its path; nothing where it is not there, not
+    /// fresh, or another's.
+    static std::optional<StoredBody> at(const std::string& path, std::string_view key) noexcept;
 
     /// Pool thread: the rendition as it was made. Errors: 500 where the file cannot be read, 503.
     Result<Encoded> read() const noexcept;

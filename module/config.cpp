@@ -182,6 +182,7 @@ void* create_location_config(ngx_conf_t* cf) {
     conf->presets_only = NGX_CONF_UNSET;
     conf->purge = NGX_CONF_UNSET;
     conf->client_hints = NGX_CONF_UNSET;
+    conf->copy_progressive = NGX_CONF_UNSET;
     conf->cache = static_cast<ngx_shm_zone_t*>(NGX_CONF_UNSET_PTR);
     conf->cache_valid = static_cast<ngx_array_t*>(NGX_CONF_UNSET_PTR);
     conf->redis = static_cast<RedisConfig*>(NGX_CONF_UNSET_PTR);

@@ -112,6 +112,7 @@ struct LocationConfig {
     ngx_flag_t intercept_errors;
     ngx_flag_t presets_only;
     ngx_flag_t client_hints;
+    ngx_flag_t copy_progressive;
     ngx_flag_t purge;
     Place* purge_place;          ///< where media_purge says "on"
     SignatureConfig* signature;  ///< unset: NGX_CONF_UNSET_PTR

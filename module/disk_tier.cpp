@@ -64,6 +64,29 @@ bool DiskTier::begin(ngx_http_request_t* r, ngx_shm_zone_t* zone) noexcept {
     return true;
 }
 
+bool DiskTier::name(ngx_http_request_t* r, std::string_view key) noexcept {
+    auto* element = static_cast<ngx_str_t*>(ngx_array_push(&r->cache->keys));
+    if (element == nullptr) {
+        return false;
+    }
+    *element = copy(r->pool, key);
+    return element->data != nullptr;
+}
+
+std::string DiskTier::path_of(ngx_http_request_t* r, ngx_shm_zone_t* zone, std::string_view key) {
+    ngx_http_cache_t* const open = std::exchange(r->cache, nullptr);
+    std::string path;
+    if (begin(r, zone) && name(r, key)) {
+        ngx_http_file_cache_create_key(r);
+        if (ngx_http_file_cache_create(r) == NGX_OK) {
+            path = view(r->cache->file.name);
+        }
+        ngx_http_file_cache_free(r->cache, nullptr);
+    }
+    r->cache = open;
+    return path;
+}
+
 DiskTier::Outcome DiskTier::open(ngx_http_request_t* r, ngx_shm_zone_t* zone, std::string_view key,
                                  ngx_msec_t lock_timeout) {
     if (r->cache == nullptr && !begin(r, zone)) {
@@ -72,12 +95,7 @@ DiskTier::Outcome DiskTier::open(ngx_http_request_t* r, ngx_shm_zone_t* zone, st
     if (r->cache->keys.nelts == 0) {
         ngx_http_cache_t* cache = r->cache;
         cache->lock_timeout = lock_timeout;
-        auto* element = static_cast<ngx_str_t*>(ngx_array_push(&cache->keys));
-        if (element == nullptr) {
-            return Outcome::failed;
-        }
-        *element = copy(r->pool, key);
-        if (element->data == nullptr) {
+        if (!name(r, key)) {
             return Outcome::failed;
         }
         if (cache->node == nullptr) {

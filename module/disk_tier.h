@@ -5,6 +5,7 @@
 #include <ctime>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "module/cache_file.h"
@@ -32,6 +33,10 @@ class DiskTier {
     bool open_hot(ngx_http_request_t* r, ngx_shm_zone_t* zone, const HotName& name) noexcept;
     /// After a hit: keeps its file open, if it is asked for often.
     void keep_hot(ngx_http_request_t* r, const HotName& name);
+
+    /// Where the entry of that key is, if there is one, for a thread; nothing where that cannot be said. For
+    /// the cache it has been used; the entry that `r` has open stays open.
+    static std::string path_of(ngx_http_request_t* r, ngx_shm_zone_t* zone, std::string_view key);
 
     /// `key` is copied into the request's pool at the first call.
     Outcome open(ngx_http_request_t* r, ngx_shm_zone_t* zone, std::string_view key, ngx_msec_t lock_timeout);
@@ -84,6 +89,7 @@ class DiskTier {
 
   private:
     static bool begin(ngx_http_request_t* r, ngx_shm_zone_t* zone) noexcept;
+    static bool name(ngx_http_request_t* r, std::string_view key) noexcept;
     static void forget_refusal(ngx_http_request_t* r) noexcept;
     Outcome on_expired(ngx_http_request_t* r, bool busy) noexcept;
     bool read_facts(ngx_http_request_t* r) noexcept;

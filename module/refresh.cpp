@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
 #include "module/guard.h"
 #include "module/own_request.h"
@@ -148,6 +149,16 @@ bool refresh_behind(ngx_http_request_t* r) noexcept {
     request->come_after(*RenditionRequest::of(r));
     // Not before the client has its answer.
     begin_own_request(request->own(), guard<begin_refresh>);
+    return true;
+}
+
+bool copy_behind(ngx_http_request_t* r, std::string key) {
+    RenditionRequest* request = ask_again(r, "copying an original behind an answer");
+    if (request == nullptr) {
+        return false;
+    }
+    request->come_to_copy(*RenditionRequest::of(r), std::move(key));
+    begin_own_request(request->own(), guard<begin_spare>);
     return true;
 }
 

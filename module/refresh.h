@@ -1,6 +1,8 @@
 // Renewing a stale rendition behind the back of the client who has got it.
 #pragma once
 
+#include <string>
+
 #include "module/ngx.h"
 
 namespace media {
@@ -14,5 +16,8 @@ bool refresh_behind(ngx_http_request_t* r) noexcept;
 /// Likewise for a rendition that `r` has done without: a request of our own makes it, where threads are
 /// spare, if it is still what would be looked for.
 bool make_behind(ngx_http_request_t* r);
+
+/// Likewise for a copy of the original, which is kept under `key`.
+bool copy_behind(ngx_http_request_t* r, std::string key);
 
 }  // namespace media

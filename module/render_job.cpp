@@ -1,11 +1,13 @@
 #include "module/render_job.h"
 
+#include <algorithm>
 #include <cstring>
 #include <ctime>
 #include <utility>
 
 #include "core/base/hash.h"
 #include "core/picture/info.h"
+#include "core/picture/jpeg_sequential.h"
 #include "core/rendition/cost.h"
 #include "core/share/envelope.h"
 #include "module/rendition_request.h"
@@ -18,6 +20,9 @@ namespace {
 bool lasting(int status) noexcept {
     return status != 500 && status != 503 && status != 504;
 }
+
+// A copy stays right for as long as its original: the cache drops it when nobody uses it.
+constexpr time_t life_of_copy = 365 * 24 * 3600;
 
 // CPU seconds of what is read and written, and not rendered.
 constexpr double copying = 0.001;
@@ -55,7 +60,10 @@ std::optional<double> RenderJob::estimate() noexcept {
                 outline_of(whole.first(std::min(whole.size(), outline_bytes)), whole.size());
             return original ? seconds_of(*original, rendition, settings) : copying;
         }
-        const auto original = outline_of(source.head(outline_bytes), source.size());
+        auto original = outline_of(source.head(outline_bytes), source.size());
+        if (original && !copy_path.empty()) {
+            original->progressive = false;
+        }
         return original ? seconds_of(*original, rendition, settings) : copying;  // a refusal is soon said
     } catch (...) {
         return std::nullopt;
@@ -142,29 +150,91 @@ void RenderJob::open_stored() {
     outcome.emplace(std::move(encoded));
 }
 
+// What is ever so slightly wrong with a copy was not wrong with its original.
+void RenderJob::begin_with_copy() noexcept {
+    from_copy_ = true;
+    forgives_ = std::exchange(settings.fail_on, FailOn::warning);
+}
+
+// The original, or a copy of it that is there; then `source` stays.
+void RenderJob::take_in() {
+    if (!copy_path.empty()) {
+        if (const auto body = StoredBody::at(copy_path, copy_key)) {
+            if (Result<Encoded> copy = body->read()) {
+                begin_with_copy();
+                gathered_.emplace(std::move(copy->body));
+                return;
+            }
+        }
+    }
+    gathered_.emplace(source.gather(changed));
+}
+
+// Whatever is wrong with the copy, the original has the say.
 void RenderJob::make() {
+    make_of_what_there_is();
+    if (!from_copy_ || signpost || *outcome || !outcome->error().parameter.empty() ||
+        cancellation.should_stop()) {
+        return;
+    }
+    from_copy_ = false;
+    settings.fail_on = forgives_;
+    copy_path.clear();
+    outcome.reset();
+    make_of_what_there_is();
+}
+
+void RenderJob::make_of_what_there_is() {
     if (!gathered_ && !original_) {
-        gathered_.emplace(source.gather(changed));
+        take_in();
     }
     if (gathered_ && !*gathered_) {
         outcome.emplace(std::move(*gathered_).error());
+        return;
+    }
+    const ByteView bytes = original_ ? original_->view() : (*gathered_)->view();
+    if (copies) {
+        outcome.emplace(copy_of(bytes));
         return;
     }
     if (rendition.original) {
         outcome.emplace(pass_on(std::move(**gathered_), settings));
         return;
     }
-    const RenderTask wanted = task(original_ ? original_->view() : (*gathered_)->view());
+    const RenderTask wanted = task(bytes);
     signpost = (file || !shared_key.empty()) && moves_past_first_format(wanted);
     if (!signpost) {
         outcome.emplace(rendition.describe ? describe(wanted) : render(wanted));
     }
-    if (signpost || gives_way() || keeps_source) {
+    if (!copy_key.empty() && !from_copy_ && !signpost && *outcome) {
+        const auto outline = outline_of(bytes.first(std::min(bytes.size(), outline_bytes)), source_bytes);
+        slow_ = outline && pays_as_sequential(*outline, {(*outcome)->width, (*outcome)->height});
+    }
+    if (!from_copy_ && (signpost || gives_way() || keeps_source)) {
         source = Source{original_ ? Bytes::copy_of(original_->view()) : std::move(**gathered_)};
     }
     gathered_.reset();
     original_.reset();
     decoded_.reset();
+}
+
+Result<Encoded> RenderJob::copy_of(ByteView original) const {
+    const auto outline =
+        outline_of(original.first(std::min(original.size(), outline_bytes)), original.size());
+    if (!outline ||
+        static_cast<std::uint64_t>(outline->size.width) * static_cast<std::uint64_t>(outline->size.height) >
+            settings.max_source_pixels) {
+        return Error{500, "the original cannot be copied"};
+    }
+    auto bytes = as_sequential(original, cancellation);
+    if (!bytes) {
+        return std::move(bytes).error();
+    }
+    Encoded copy;
+    copy.body = std::move(*bytes);
+    copy.width = outline->size.width;
+    copy.height = outline->size.height;
+    return copy;
 }
 
 RenderTask RenderJob::task(ByteView original) const {
@@ -213,7 +283,8 @@ void RenderJob::store(bool foretold) {
         file.reset();
         return;
     }
-    const time_t valid = freshness.valid_until(facts.status, foretold);
+    const time_t valid =
+        copies ? std::time(nullptr) + life_of_copy : freshness.valid_until(facts.status, foretold);
     if (valid <= 0) {
         file.reset();
         return;

@@ -67,6 +67,18 @@ class RenderJob final : public Task {
     std::optional<CacheFile> file;                             ///< where to store the outcome
     Freshness freshness;
 
+    /// Under which key the disk tier may hold a copy of the original that is read faster; empty: none is
+    /// wanted. And where that would be; empty: the original is not known to be slow.
+    std::string copy_key;
+    std::string copy_path;
+    bool copies = false;  ///< it makes that copy, and no rendition
+
+    /// Whether the rendition was made of the copy; whether a copy would pay; and if so, whether it was looked
+    /// for and is not there.
+    bool copied() const noexcept { return from_copy_; }
+    bool slow() const noexcept { return slow_; }
+    bool lacks_copy() const noexcept { return slow_ && !copy_path.empty(); }
+
     std::string shared_key;        ///< the whole cache key, where the outcome may be shared; else empty
     std::size_t shared_limit = 0;  ///< bytes of a body that is shared
     RespReply stored;              ///< an envelope to open, instead of anything to render
@@ -91,7 +103,11 @@ class RenderJob final : public Task {
   private:
     void begin() noexcept;
     void open_stored();
+    void begin_with_copy() noexcept;
+    void take_in();
     void make();
+    void make_of_what_there_is();
+    Result<Encoded> copy_of(ByteView original) const;
     void store(bool foretold);
     bool has(const Bytes& original) const;
     static void keep_header_alone(std::span<RenderJob* const> jobs, const Bytes& original);
@@ -100,6 +116,9 @@ class RenderJob final : public Task {
     RenderTask task(ByteView original) const;
 
     bool begun_ = false;
+    bool from_copy_ = false;                        ///< what was gathered is a copy
+    FailOn forgives_ = FailOn::truncated;           ///< then: what is asked of the original
+    bool slow_ = false;                             ///< what was gathered was read slowly
     std::optional<Result<Bytes>> gathered_;         ///< of `source`
     std::shared_ptr<const Bytes> original_;         ///< what was gathered, once several have it
     std::shared_ptr<const DecodedPlanes> decoded_;  ///< what has been done already

@@ -138,6 +138,9 @@ StandIn RenditionRequest::begin_missing() {
 // Of what waits for a spare thread: a worker that winds down does not wait for what nobody waits for, and
 // after a purge nobody would find it.
 bool RenditionRequest::still_wanted() {
+    if (detour_.copies) {
+        return ngx_exiting == 0;
+    }
     collect_rest();
     compose_key();
     return ngx_exiting == 0 && key_ == wanted_;

@@ -67,6 +67,7 @@ ngx_int_t RenditionRequest::extend(Freshness freshness) {
     if (!job->kept) {
         return fail({503, "too many open files"});
     }
+    job->copies = detour_.copies;
     job->freshness = std::move(freshness);
     job->file = disk_.prepare(r_);
     if (shared_ != nullptr) {

@@ -10,6 +10,9 @@
 namespace media {
 
 ngx_int_t RenditionRequest::look_up() {
+    if (detour_.copies) {
+        return look_for_copy();
+    }
     if (!rendition().watermarks.empty() && !evaluate_texts()) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -77,7 +80,7 @@ ngx_int_t RenditionRequest::on_cache(DiskTier::Outcome outcome) {
 
 // What another machine has made, or the right to make it for all.
 ngx_int_t RenditionRequest::seek() {
-    if (conf_->redis == nullptr || failure_) {
+    if (conf_->redis == nullptr || failure_ || detour_.copies) {
         return make();
     }
     if (shared_ == nullptr) {

@@ -24,11 +24,16 @@ constexpr std::array<std::string_view, 9> status_names{"",         "HIT",     "R
                                                        "UPDATING", "EXPIRED", "REVALIDATED", "BYPASS"};
 
 constexpr std::array<std::string_view, 3> stand_in_names{"", "queued", "pending"};
+constexpr std::array<std::string_view, 3> copy_names{"", "queued", "used"};
 
 }  // namespace
 
 std::string_view name_of(StandIn how) noexcept {
     return stand_in_names[static_cast<std::size_t>(how)];
+}
+
+std::string_view name_of(Copy how) noexcept {
+    return copy_names[static_cast<std::size_t>(how)];
 }
 
 std::string_view name_of(CacheStatus status) noexcept {
@@ -194,6 +199,9 @@ ngx_int_t RenditionRequest::post(std::unique_ptr<RenderJob> job) {
 }
 
 ngx_int_t RenditionRequest::render(Source source, Freshness freshness) {
+    if (detour_.copies) {
+        return copy_original(std::move(source), std::move(freshness));
+    }
     if (wants_more_effort() && !behind_) {
         return begin_with_less(std::move(source), std::move(freshness));
     }
@@ -219,6 +227,7 @@ ngx_int_t RenditionRequest::render(Source source, Freshness freshness) {
         job->time_from_begin = std::chrono::milliseconds{conf_->timeout};
     }
     job->keeps_source = missing_ && !local_;
+    offer_copy(*job);
     if (disk_.ours()) {
         job->file = disk_.prepare(r_);
     }
@@ -297,6 +306,9 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
     report_.queue_seconds = job.queue_seconds;
     if (!job.signpost && !*job.outcome) {
         const Error& error = job.outcome->error();
+        if (job.copies && error.status == NGX_HTTP_INTERNAL_SERVER_ERROR) {
+            worker()->slow_originals.give_up(wanted_);
+        }
         late_ = error.status == 504;
         if (local_ && error.status == 422 && error.parameter.empty()) {
             note_failed_rendition(*main_config(r_), base_, *path_below_location(r_, conf_->prefix));
@@ -308,6 +320,9 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
     }
     if (shared_ != nullptr) {
         shared_->release();
+    }
+    if (job.slow()) {
+        worker()->slow_originals.note(job.copy_key);
     }
     if (refreshing_) {
         return NGX_OK;
@@ -324,6 +339,7 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
         miss_nothing();  // nor might the AVIF be kept
     }
     queue_missing();
+    queue_copy(job);
     at_hand_.reset();
     encoded_.emplace(std::move(**job.outcome));
     etag_ = std::move(job.etag);

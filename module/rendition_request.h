@@ -43,10 +43,19 @@ enum class StandIn : std::uint8_t {
 };
 std::string_view name_of(StandIn how) noexcept;
 
+/// What a request has to do with a copy of its original that is read faster, as $media_copy says it.
+enum class Copy : std::uint8_t {
+    none,
+    queued,  ///< it has one made
+    used,    ///< the rendition was made of one
+};
+std::string_view name_of(Copy how) noexcept;
+
 /// What variables and logs tell about a request.
 struct Report {
     CacheStatus cache = CacheStatus::none;
     StandIn stand_in = StandIn::none;
+    Copy copy = Copy::none;
     bool rendered = false;
     double render_seconds = 0, queue_seconds = 0;
     Route route = Route::libvips;
@@ -78,6 +87,8 @@ class RenditionRequest {
     /// In a request of make_behind(): makes the rendition that `client` has done without, and answers nobody.
     /// What `client` knows of the original is taken over.
     void come_behind(RenditionRequest& client) noexcept;
+    /// Likewise, but to make a copy of the original of `client`, which is kept under `key`.
+    void come_to_copy(RenditionRequest& client, std::string key) noexcept;
     void make_spare();
     ngx_http_request_t* own() const noexcept { return r_; }
 
@@ -153,6 +164,13 @@ class RenditionRequest {
     StandIn begin_missing();
     ngx_msec_t time_to_render() const noexcept;
 
+    std::string content_of(const Freshness& freshness) const;
+    std::string key_of_copy(const std::string& content) const;
+    void offer_copy(RenderJob& job);
+    void queue_copy(const RenderJob& job) noexcept;
+    ngx_int_t look_for_copy();
+    ngx_int_t copy_original(Source source, Freshness freshness);
+
     ngx_int_t send_stored();
     ngx_int_t send_fresh();
     ngx_int_t fail(const Error& error);
@@ -202,6 +220,7 @@ class RenditionRequest {
         bool hasty = false;          ///< no AVIF of more effort is there: one of the usual effort will do
         bool stands_in = false;      ///< the AVIF is not there: the next format is the one
         bool arrived = false;        ///< the original was missing, and has been uploaded since
+        bool copies = false;         ///< no rendition is wanted, but a copy of the original
     };
     Detour detour_;
     /// What is known of the original when another rendition of it is looked up: no need to fetch it again.

@@ -13,7 +13,11 @@ bool RenderJob::alike(const Task& other) const noexcept {
 void RenderJob::gather() noexcept {
     begin();
     if (!cancellation.should_stop()) {
-        gathered_.emplace(source.gather(changed));
+        try {
+            take_in();
+        } catch (...) {
+            // Out of memory: as if it were not there yet.
+        }
     }
 }
 
@@ -42,7 +46,11 @@ void RenderJob::share(std::span<Task* const> others) noexcept {
         for (RenderJob* job : all) {
             if (job != reader && !job->gathered_ && job->has(*original)) {
                 job->original_ = original;
-                job->source = Source{};
+                if (reader->from_copy_) {
+                    job->begin_with_copy();
+                } else {
+                    job->source = Source{};
+                }
                 jobs.push_back(job);
             }
         }

@@ -35,11 +35,12 @@ struct Variable {
 };
 
 // The table of variables; module/README.md lists the same.
-const std::array<Variable, 12> variables{{
+const std::array<Variable, 13> variables{{
     {ngx_string("media_cache_status"),
      [](RenditionRequest& q) { return std::string{name_of(q.report().cache)}; }},
     {ngx_string("media_behind"),
      [](RenditionRequest& q) { return std::string{name_of(q.report().stand_in)}; }},
+    {ngx_string("media_copy"), [](RenditionRequest& q) { return std::string{name_of(q.report().copy)}; }},
     {ngx_string("media_render_time"),
      [](RenditionRequest& q) { return seconds(q.report().rendered, q.report().render_seconds); }},
     {ngx_string("media_queue_time"),

@@ -16,6 +16,7 @@
 #include "module/purge_writer.h"
 #include "module/redis_service.h"
 #include "module/render_pool.h"
+#include "module/slow_originals.h"
 #include "module/thumbnails.h"
 
 namespace media {
@@ -35,6 +36,7 @@ struct Worker {
     HotFiles hot_files;
     KnownQueries queries;  ///< by LocationConfig
     Behind behind;
+    SlowOriginals slow_originals;
     std::map<const RedisConfig*, std::unique_ptr<RedisService>> redis;
     std::map<const RedisService*, std::unique_ptr<MirrorDebt>> mirror_debts;  ///< of each
     ngx_event_t sweep{};

@@ -20,6 +20,7 @@
 
 #include "core/picture/failure.h"
 #include "core/picture/jpeg_reader.h"
+#include "core/picture/jpeg_trouble.h"
 
 namespace media::testing {
 
@@ -147,16 +148,23 @@ inline constexpr double most_sense = 2047 / (2 * std::numbers::sqrt2);
 inline constexpr double nonsense = -1;
 
 /// The planes by definition (ITU-T T.81, A.3.3, with 8 replaced by the size of a block), from coefficients as
-/// libjpeg reads them.
+/// libjpeg reads them; none where it cannot, be it for what JpegReader has no need of.
 inline std::vector<std::vector<double>> exact_planes(const File& file, const Outcome& outcome, bool sound) {
     jpeg_decompress_struct codec{};
-    jpeg_error_mgr errors{};
-    codec.err = jpeg_std_error(&errors);
-    errors.emit_message = silence;
-    jpeg_create_decompress(&codec);
-    jpeg_mem_src(&codec, file.data(), file.size());
-    jpeg_read_header(&codec, TRUE);
-    jvirt_barray_ptr* const arrays = jpeg_read_coefficients(&codec);
+    JpegTrouble trouble{};
+    jvirt_barray_ptr* arrays = nullptr;
+    codec.err = prepare(trouble, false);
+    const bool readable = guarded(trouble, [&] {
+        jpeg_create_decompress(&codec);
+        jpeg_mem_src(&codec, file.data(), file.size());
+        jpeg_read_header(&codec, TRUE);
+        arrays = jpeg_read_coefficients(&codec);
+        return true;
+    });
+    if (!readable) {
+        jpeg_destroy_decompress(&codec);
+        return {};
+    }
     std::vector<std::vector<double>> planes;
     for (int i = 0; i < codec.num_components; ++i) {
         const jpeg_component_info& c = codec.comp_info[i];
