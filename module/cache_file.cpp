@@ -16,9 +16,6 @@ static_assert(std::is_trivially_copyable_v<StoredFacts>);
 
 namespace {
 
-// Of an entry that a thread looks for.
-constexpr std::size_t max_key = 8192;
-
 constexpr std::size_t pages(std::size_t bytes) noexcept {
     return (bytes + CacheFile::page - 1) / CacheFile::page;
 }

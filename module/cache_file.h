@@ -55,6 +55,9 @@ struct StoredBody {
     std::size_t size = 0;
     StoredFacts facts;
 
+    /// The longest key by which an entry is found.
+    static constexpr std::size_t max_key = 8192;
+
     /// Pool thread: that of the entry of this key, found by its path; nothing where it is not there, not
     /// fresh, or another's.
     static std::optional<StoredBody> at(const std::string& path, std::string_view key) noexcept;

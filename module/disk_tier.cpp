@@ -393,14 +393,14 @@ void DiskTier::drop(ngx_http_request_t* r) noexcept {
     release(r);
 }
 
-void DiskTier::publish(ngx_http_request_t* r, CacheFile file) {
+bool DiskTier::publish(ngx_http_request_t* r, CacheFile file) {
     if (!file.file_) {
         if (file.error_ != 0) {
             ngx_log_error(NGX_LOG_CRIT, r->connection->log, file.error_, "media: cannot write \"%s\"",
                           file.path_.c_str());
         }
         release(r);
-        return;
+        return false;
     }
     ngx_temp_file_t temporary{};
     temporary.file.name = str(file.path_);
@@ -415,6 +415,7 @@ void DiskTier::publish(ngx_http_request_t* r, CacheFile file) {
     ngx_http_file_cache_update(r, &temporary);
     file.file_.reset();  // renamed, or removed by nginx where that failed
     ours_ = false;
+    return true;
 }
 
 void DiskTier::refuse(ngx_http_request_t* r, int status) noexcept {

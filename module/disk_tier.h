@@ -78,7 +78,8 @@ class DiskTier {
     static constexpr ngx_msec_t lease = 5000;  ///< after which a dead worker's place is taken
 
     CacheFile prepare(ngx_http_request_t* r);
-    void publish(ngx_http_request_t* r, CacheFile file);
+    /// False where the file could not be written.
+    bool publish(ngx_http_request_t* r, CacheFile file);
 
     /// Gives the place back; whoever waits is told the same status. Nothing is stored.
     void refuse(ngx_http_request_t* r, int status) noexcept;

@@ -159,6 +159,7 @@ void RenderJob::begin_with_copy() noexcept {
 // The original, or a copy of it that is there; then `source` stays.
 void RenderJob::take_in() {
     if (!copy_path.empty()) {
+        looked_for_copy_ = true;
         if (const auto body = StoredBody::at(copy_path, copy_key)) {
             if (Result<Encoded> copy = body->read()) {
                 begin_with_copy();
@@ -170,18 +171,21 @@ void RenderJob::take_in() {
     gathered_.emplace(source.gather(changed));
 }
 
-// Whatever is wrong with the copy, the original has the say.
+// Where the copy cannot be decoded, the original has the say. If that can be, the copy is to be made anew.
 void RenderJob::make() {
     make_of_what_there_is();
-    if (!from_copy_ || signpost || *outcome || !outcome->error().parameter.empty() ||
-        cancellation.should_stop()) {
+    if (!from_copy_ || signpost || *outcome || outcome->error().status != 422 ||
+        !outcome->error().parameter.empty()) {
         return;
     }
     from_copy_ = false;
     settings.fail_on = forgives_;
-    copy_path.clear();
+    const std::string bad_copy = std::exchange(copy_path, {});
     outcome.reset();
     make_of_what_there_is();
+    if (*outcome) {
+        unlink(bad_copy.c_str());
+    }
 }
 
 void RenderJob::make_of_what_there_is() {
@@ -210,7 +214,7 @@ void RenderJob::make_of_what_there_is() {
         const auto outline = outline_of(bytes.first(std::min(bytes.size(), outline_bytes)), source_bytes);
         slow_ = outline && pays_as_sequential(*outline, {(*outcome)->width, (*outcome)->height});
     }
-    if (!from_copy_ && (signpost || gives_way() || keeps_source)) {
+    if (!from_copy_ && (signpost || gives_way() || leaves_source())) {
         source = Source{original_ ? Bytes::copy_of(original_->view()) : std::move(**gathered_)};
     }
     gathered_.reset();

@@ -77,7 +77,7 @@ class RenderJob final : public Task {
     /// for and is not there.
     bool copied() const noexcept { return from_copy_; }
     bool slow() const noexcept { return slow_; }
-    bool lacks_copy() const noexcept { return slow_ && !copy_path.empty(); }
+    bool lacks_copy() const noexcept { return slow_ && looked_for_copy_ && !guest_; }
 
     std::string shared_key;        ///< the whole cache key, where the outcome may be shared; else empty
     std::size_t shared_limit = 0;  ///< bytes of a body that is shared
@@ -97,8 +97,10 @@ class RenderJob final : public Task {
     StoredFacts facts;
     std::uint64_t source_bytes = 0;
     double queue_seconds = 0;
-    bool keeps_source = false;  ///< `source` is wanted again afterwards
-    bool changed = false;       ///< the original is no longer the one that was asked for
+    bool keeps_source = false;   ///< `source` is wanted again afterwards
+    bool keeps_if_slow = false;  ///< likewise, if a copy is to be made of it
+    bool leaves_source() const noexcept { return keeps_source || (keeps_if_slow && lacks_copy()); }
+    bool changed = false;  ///< the original is no longer the one that was asked for
 
   private:
     void begin() noexcept;
@@ -109,13 +111,17 @@ class RenderJob final : public Task {
     void make_of_what_there_is();
     Result<Encoded> copy_of(ByteView original) const;
     void store(bool foretold);
-    bool has(const Bytes& original) const;
+    bool has(const Bytes& original, const RenderJob& reader) const;
     static void keep_header_alone(std::span<RenderJob* const> jobs, const Bytes& original);
     /// Whether its original may be wanted afterwards.
-    bool may_be_tried_again() const noexcept { return keeps_source || rendition.hinted_size; }
+    bool may_be_tried_again() const noexcept {
+        return keeps_source || rendition.hinted_size || (keeps_if_slow && !from_copy_ && !guest_);
+    }
     RenderTask task(ByteView original) const;
 
     bool begun_ = false;
+    bool guest_ = false;  ///< another has gathered it
+    bool looked_for_copy_ = false;
     bool from_copy_ = false;                        ///< what was gathered is a copy
     FailOn forgives_ = FailOn::truncated;           ///< then: what is asked of the original
     bool slow_ = false;                             ///< what was gathered was read slowly

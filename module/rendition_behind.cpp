@@ -139,7 +139,7 @@ StandIn RenditionRequest::begin_missing() {
 // after a purge nobody would find it.
 bool RenditionRequest::still_wanted() {
     if (detour_.copies) {
-        return ngx_exiting == 0;
+        return copy_still_wanted();
     }
     collect_rest();
     compose_key();

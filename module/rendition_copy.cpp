@@ -25,7 +25,7 @@ std::string RenditionRequest::content_of(const Freshness& freshness) const {
 std::string RenditionRequest::key_of_copy(const std::string& content) const {
     std::string copied = key_.substr(0, original_length_) + "?in one scan#" + content;
     const std::string purged = main_config(r_)->purges->generations(view(conf_->server), view(r_->uri), {});
-    return purged.empty() ? copied : copied + "#!" + purged;
+    return purged.empty() ? copied : copied + "#!" + purged;  // copy_still_wanted() knows it by that
 }
 
 // Names the copy that would do, and lets the job look for it where that may be worth it. What is one client's
@@ -40,10 +40,14 @@ void RenditionRequest::offer_copy(RenderJob& job) {
         return;
     }
     (void)key();
-    job.copy_key = key_of_copy(content);
+    std::string copied = key_of_copy(content);
+    if (copied.size() > StoredBody::max_key) {
+        return;
+    }
+    job.copy_key = std::move(copied);
     if (worker()->slow_originals.knows(job.copy_key)) {
         job.copy_path = DiskTier::path_of(r_, conf_->cache, job.copy_key);
-        job.keeps_source = job.keeps_source || !local_;
+        job.keeps_if_slow = !local_;
     }
 }
 
@@ -58,17 +62,25 @@ void RenditionRequest::queue_copy(const RenderJob& job) noexcept {
         return;
     }
     Behind& behind = worker()->behind;
+    bool begun = false;
     try {
-        if (behind.begin(job.copy_key) == Behind::Answer::yes) {
-            if (copy_behind(r_, job.copy_key)) {
-                report_.copy = Copy::queued;
-            } else {
-                behind.end(job.copy_key, false);
-            }
+        begun = behind.begin(job.copy_key) == Behind::Answer::yes;
+        if (begun && copy_behind(r_, job.copy_key)) {
+            report_.copy = Copy::queued;
+            return;
         }
     } catch (...) {
         // Out of memory: it will be asked again.
     }
+    if (begun) {
+        behind.end(job.copy_key, false);
+    }
+}
+
+// A purge since would leave nobody who looks for it.
+bool RenditionRequest::copy_still_wanted() const {
+    const std::string purged = main_config(r_)->purges->generations(view(conf_->server), view(r_->uri), {});
+    return ngx_exiting == 0 && (purged.empty() || wanted_.ends_with("#!" + purged));
 }
 
 void RenditionRequest::come_to_copy(RenditionRequest& client, std::string key) noexcept {

@@ -41,6 +41,9 @@ ngx_int_t RenditionRequest::look_again() {
 ngx_int_t RenditionRequest::on_cache(DiskTier::Outcome outcome) {
     switch (outcome) {
         case DiskTier::Outcome::hit:
+            if (detour_.copies) {
+                return NGX_OK;  // another has made it
+            }
             report_.cache = CacheStatus::hit;
             disk_.keep_hot(r_, hot_name());
             if (disk_.facts().status != NGX_HTTP_OK && may_stand_in()) {

@@ -288,7 +288,8 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
     }
     if (disk_.ours()) {
         if (job.file) {
-            disk_.publish(r_, std::move(*job.file));
+            // What cannot be kept is not copied again and again.
+            failed_ = !disk_.publish(r_, std::move(*job.file)) && job.copies;
         } else if (expired_ && (job.signpost || *job.outcome)) {
             disk_.drop(r_);  // the origin does not want it kept any more
         }
@@ -306,7 +307,7 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
     report_.queue_seconds = job.queue_seconds;
     if (!job.signpost && !*job.outcome) {
         const Error& error = job.outcome->error();
-        if (job.copies && error.status == NGX_HTTP_INTERNAL_SERVER_ERROR) {
+        if (job.copies && error.status != NGX_HTTP_SERVICE_UNAVAILABLE) {
             worker()->slow_originals.give_up(wanted_);
         }
         late_ = error.status == 504;
@@ -325,6 +326,12 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
         worker()->slow_originals.note(job.copy_key);
     }
     if (refreshing_) {
+        if (behind_ && job.lacks_copy()) {
+            if (job.leaves_source()) {  // as its client has left it the original
+                keep_at_hand(std::move(job.source), std::move(job.freshness));
+            }
+            queue_copy(job);
+        }
         return NGX_OK;
     }
     if (!made) {
@@ -332,7 +339,7 @@ ngx_int_t RenditionRequest::conclude(RenderJob& job) {
     } else if (job.kept) {
         report_.cache = CacheStatus::revalidated;
     }
-    if (job.keeps_source && made && !job.kept) {
+    if (job.leaves_source() && made && !job.kept) {
         keep_at_hand(std::move(job.source), job.freshness);
     }
     if (made && job.freshness.valid_until(NGX_HTTP_OK, false) <= 0) {

@@ -168,6 +168,7 @@ class RenditionRequest {
     std::string key_of_copy(const std::string& content) const;
     void offer_copy(RenderJob& job);
     void queue_copy(const RenderJob& job) noexcept;
+    bool copy_still_wanted() const;
     ngx_int_t look_for_copy();
     ngx_int_t copy_original(Source source, Freshness freshness);
 

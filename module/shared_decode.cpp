@@ -44,8 +44,9 @@ void RenderJob::share(std::span<Task* const> others) noexcept {
         reader->original_ = original;
         std::vector<RenderJob*> jobs{reader};
         for (RenderJob* job : all) {
-            if (job != reader && !job->gathered_ && job->has(*original)) {
+            if (job != reader && !job->gathered_ && job->has(*original, *reader)) {
                 job->original_ = original;
+                job->guest_ = true;
                 if (reader->from_copy_) {
                     job->begin_with_copy();
                 } else {
@@ -83,10 +84,13 @@ void RenderJob::keep_header_alone(std::span<RenderJob* const> jobs, const Bytes&
     }
 }
 
-// Whether that is our original too.
-bool RenderJob::has(const Bytes& original) const {
+// Whether that is our original too, or a copy of it.
+bool RenderJob::has(const Bytes& original, const RenderJob& reader) const {
     if (original_vouched) {
         return true;
+    }
+    if (reader.from_copy_) {
+        return !copy_key.empty() && copy_key == reader.copy_key;
     }
     if (source.size() != original.size()) {
         return false;

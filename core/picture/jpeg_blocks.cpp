@@ -4,6 +4,16 @@
 
 namespace media {
 
+bool is_complete(const jpeg_decompress_struct& codec) noexcept {
+    for (int i = 0; codec.progressive_mode != 0 && i < codec.num_components; ++i) {
+        const int* const bits = codec.coef_bits[i];
+        if (std::any_of(bits, bits + DCTSIZE2, [](int unsent) { return unsent != 0; })) {
+            return false;
+        }
+    }
+    return true;
+}
+
 JpegBlocks::JpegBlocks(const jpeg_decompress_struct& codec, jvirt_barray_ptr* coefficients,
                        const std::array<int, 3>& sizes)
     : codec_(codec), coefficients_(coefficients), sizes_(sizes) {

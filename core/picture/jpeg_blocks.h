@@ -13,6 +13,10 @@
 
 namespace media {
 
+/// Whether all coefficients were read down to the last bit. Of a progressive JPEG whose last scans are
+/// missing libjpeg's own transform guesses what they held.
+bool is_complete(const jpeg_decompress_struct& codec) noexcept;
+
 /// Makes samples of what libjpeg has read, by the transform of JpegSkim: so a picture is the same however it
 /// is coded. libjpeg-turbo's own blocks of 4 x 4 and 2 x 2 are means of samples, and softer.
 class JpegBlocks {

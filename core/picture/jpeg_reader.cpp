@@ -100,6 +100,7 @@ struct JpegReader::State {
     JpegTrouble trouble{};
     Progress progress{};
     Input input{};
+    ByteView bytes;
     const Cancellation* cancellation = nullptr;
     bool made = false;
     FailOn fail_on = FailOn::truncated;
@@ -115,11 +116,26 @@ struct JpegReader::State {
     std::array<std::size_t, 3> strides{};
     JDIMENSION bands_done = 0;
 
-    // Several scans mean that all coefficients are in memory anyway. libjpeg does it where it may have to
-    // make up for missing ones.
+    // Several scans mean that all coefficients are in memory anyway.
     bool transforms() const noexcept {
-        return by == By::any && fail_on != FailOn::none &&
-               jpeg_has_multiple_scans(const_cast<jpeg_decompress_struct*>(&codec)) != 0;
+        return by == By::any && jpeg_has_multiple_scans(const_cast<jpeg_decompress_struct*>(&codec)) != 0;
+    }
+
+    // Whether libjpeg's transform would have to make up for what was not read; of what was left out on
+    // purpose nothing is missed.
+    bool lacks_detail() const noexcept {
+        return pieces.empty() && (codec.err->num_warnings != 0 || !is_complete(codec));
+    }
+
+    // Back to behind the header.
+    bool begin_again() noexcept {
+        blocks.reset();
+        return guarded(trouble, [this] {
+            jpeg_abort_decompress(&codec);
+            input.manager.next_input_byte = bytes.data();
+            input.manager.bytes_in_buffer = bytes.size();
+            return jpeg_read_header(&codec, TRUE) == JPEG_HEADER_OK;
+        });
     }
 
     bool read_header() noexcept {
@@ -190,6 +206,7 @@ JpegReader::JpegReader(ByteView bytes, FailOn fail_on, const Cancellation& cance
     : state_(std::make_unique<State>()) {
     State& s = *state_;
     s.codec.err = prepare(s.trouble, fail_on == FailOn::warning);
+    s.bytes = bytes;
     s.cancellation = &cancellation;
     s.fail_on = fail_on;
     s.by = by;
@@ -267,8 +284,7 @@ void JpegReader::leave_out_detail() {
 
 bool JpegReader::read(const Sink& sink, const std::function<bool()>& enough) {
     if (state_->skim == nullptr) {
-        decode(sink, enough);
-        return true;
+        return decode(sink, enough);
     }
     const bool whole = skim(sink, enough);
     state_->skim = nullptr;
@@ -300,7 +316,7 @@ bool JpegReader::skim(const Sink& sink, const std::function<bool()>& enough) {
     return s.skim->ends();
 }
 
-void JpegReader::decode(const Sink& sink, const std::function<bool()>& enough) {
+bool JpegReader::decode(const Sink& sink, const std::function<bool()>& enough) {
     State& s = *state_;
     const auto trouble = [&s]() {
         check(*s.cancellation);
@@ -310,6 +326,13 @@ void JpegReader::decode(const Sink& sink, const std::function<bool()>& enough) {
     leave_out_detail();
     if (!(own ? s.read_coefficients() : s.begin())) {
         trouble();
+    }
+    if (own && s.lacks_detail()) {
+        s.by = By::libjpeg;
+        if (!s.begin_again()) {
+            trouble();
+        }
+        return false;
     }
     const auto count = static_cast<std::size_t>(s.codec.num_components);
     std::array<int, 3> lines{};
@@ -341,12 +364,13 @@ void JpegReader::decode(const Sink& sink, const std::function<bool()>& enough) {
             }
         }
         if (enough()) {
-            return;
+            return true;
         }
     }
     if (!s.end()) {
         trouble();
     }
+    return true;
 }
 
 }  // namespace media

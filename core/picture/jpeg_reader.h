@@ -52,7 +52,7 @@ class JpegReader {
   private:
     void leave_out_detail();
     bool skim(const Sink& sink, const std::function<bool()>& enough);
-    void decode(const Sink& sink, const std::function<bool()>& enough);
+    bool decode(const Sink& sink, const std::function<bool()>& enough);
 
     struct State;
     std::unique_ptr<State> state_;

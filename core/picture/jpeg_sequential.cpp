@@ -3,13 +3,15 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
-#include <utility>
+#include <optional>
+#include <span>
+#include <vector>
 
 #include <jpeglib.h>
 
 #include "core/picture/cascade.h"
 #include "core/picture/failure.h"
+#include "core/picture/jpeg_blocks.h"
 #include "core/picture/jpeg_trouble.h"
 
 namespace media {
@@ -17,7 +19,48 @@ namespace media {
 namespace {
 
 constexpr std::int64_t least_pixels = 1'000'000;
-constexpr unsigned whole_marker = 0xFFFF;
+
+// More than any program writes: 64 MB of the largest ones.
+constexpr std::size_t most_segments = 1000;
+
+// What a JPEG says of itself: APPn and COM (T.81, section B.2.4).
+struct Segment {
+    int marker;
+    ByteView content;
+};
+
+// Those before the first scan; nothing where they are not in good order, or too many.
+std::optional<std::vector<Segment>> segments_of(ByteView original) {
+    constexpr std::uint8_t start_of_scan = 0xDA;
+    std::vector<Segment> segments;
+    for (std::size_t at = 2; at + 4 <= original.size() && original[at] == 0xFF;) {
+        const std::uint8_t code = original[at + 1];
+        if (code == 0xFF) {
+            ++at;  // fill bytes
+            continue;
+        }
+        const std::size_t length = std::size_t{original[at + 2]} << 8U | original[at + 3];
+        if (code == start_of_scan) {
+            return segments;
+        }
+        if (length < 2 || length > original.size() - at - 2) {
+            break;
+        }
+        if (code == JPEG_COM || (code >= JPEG_APP0 && code < JPEG_APP0 + 16)) {
+            if (segments.size() == most_segments) {
+                break;
+            }
+            segments.push_back({code, original.subspan(at + 4, length - 2)});
+        }
+        at += 2 + length;
+    }
+    return std::nullopt;
+}
+
+// A copy that is much larger than its original is worth nothing.
+std::size_t most_bytes(std::size_t original) {
+    return original + original / 2 + (std::size_t{128} << 10U);
+}
 
 struct Progress {
     jpeg_progress_mgr manager;
@@ -30,84 +73,73 @@ void on_progress(j_common_ptr codec) {
     }
 }
 
+void on_destination(j_compress_ptr /*codec*/) {}
+
+boolean on_full(j_compress_ptr codec) {
+    leave(reinterpret_cast<j_common_ptr>(codec));
+}
+
 // Both codecs have their own way out.
 struct Recoder {
     jpeg_decompress_struct from{};
     jpeg_compress_struct to{};
     JpegTrouble reading{}, writing{};
     Progress progress{};
+    jpeg_destination_mgr destination{};
     jvirt_barray_ptr* coefficients = nullptr;
-    unsigned char* bytes = nullptr;
-    unsigned long size = 0;
 
     explicit Recoder(const Cancellation& cancellation) noexcept {
         from.err = prepare(reading, true);
         to.err = prepare(writing, true);
         progress.manager.progress_monitor = on_progress;
         progress.cancellation = &cancellation;
+        destination.init_destination = on_destination;
+        destination.empty_output_buffer = on_full;
+        destination.term_destination = on_destination;
     }
 
     ~Recoder() {
-        if (to.dest != nullptr) {
-            // Until the end, libjpeg alone knows where its buffer has moved to.
-            (*to.dest->term_destination)(&to);
-        }
         jpeg_destroy_compress(&to);
         jpeg_destroy_decompress(&from);
-        std::free(bytes);
     }
 
     Recoder(const Recoder&) = delete;
     Recoder& operator=(const Recoder&) = delete;
-
-    Bytes take() noexcept {
-        to.dest = nullptr;
-        return {std::exchange(bytes, nullptr), size, std::free};
-    }
 
     bool read(ByteView original) noexcept {
         return guarded(reading, [&] {
             jpeg_create_decompress(&from);
             from.progress = &progress.manager;
             jpeg_mem_src(&from, original.data(), static_cast<unsigned long>(original.size()));
-            jpeg_save_markers(&from, JPEG_COM, whole_marker);
-            for (int i = 0; i < 16; ++i) {
-                jpeg_save_markers(&from, JPEG_APP0 + i, whole_marker);
-            }
             if (jpeg_read_header(&from, TRUE) != JPEG_HEADER_OK || from.progressive_mode == 0) {
                 return false;
             }
             coefficients = jpeg_read_coefficients(&from);
-            return coefficients != nullptr && complete();
+            return coefficients != nullptr && is_complete(from);
         });
     }
 
-    // Whether all scans came, down to the last bit: decoders may make up for what did not.
-    bool complete() const noexcept {
-        for (int i = 0; i < from.num_components; ++i) {
-            const int* const bits = from.coef_bits[i];
-            if (std::any_of(bits, bits + DCTSIZE2, [](int unsent) { return unsent != 0; })) {
-                return false;
-            }
-        }
-        return true;
-    }
-
-    bool write() noexcept {
-        return guarded(writing, [&] {
+    // `copy` is shrunk to what was written.
+    bool write(std::span<const Segment> segments, Bytes& copy) noexcept {
+        const bool written = guarded(writing, [&] {
             jpeg_create_compress(&to);
             to.progress = &progress.manager;
-            jpeg_mem_dest(&to, &bytes, &size);
+            to.dest = &destination;
+            destination.next_output_byte = copy.data();
+            destination.free_in_buffer = copy.size();
             jpeg_copy_critical_parameters(&from, &to);
-            to.write_JFIF_header = FALSE;  // the original's own is among the markers
+            to.write_JFIF_header = FALSE;  // the original's own is among the segments
             to.write_Adobe_marker = FALSE;
             jpeg_write_coefficients(&to, coefficients);
-            for (const jpeg_marker_struct* m = from.marker_list; m != nullptr; m = m->next) {
-                jpeg_write_marker(&to, m->marker, m->data, m->data_length);
+            for (std::size_t i = 0; i < segments.size(); ++i) {
+                jpeg_write_marker(&to, segments[i].marker, segments[i].content.data(),
+                                  static_cast<unsigned>(segments[i].content.size()));
             }
             jpeg_finish_compress(&to);
             return true;
         });
+        copy.shrink(copy.size() - destination.free_in_buffer);
+        return written;
     }
 };
 
@@ -124,14 +156,21 @@ bool pays_as_sequential(const Outline& original, Size rendition) noexcept {
 
 Result<Bytes> as_sequential(ByteView original, const Cancellation& cancellation) noexcept {
     try {
+        const auto segments = segments_of(original);
         Recoder recoder(cancellation);
-        if (recoder.read(original) && recoder.write()) {
-            return recoder.take();
+        if (segments && recoder.read(original)) {
+            Bytes copy = Bytes::allocate(most_bytes(original.size()));
+            if (copy.data() == nullptr) {
+                return Error{503, "out of memory"};
+            }
+            if (recoder.write(*segments, copy)) {
+                return copy;
+            }
         }
         return cancellation.should_stop() ? stop_error(cancellation)
                                           : Error{500, "the original cannot be had in one scan"};
     } catch (...) {
-        return Error{500, "out of memory"};
+        return Error{503, "out of memory"};
     }
 }
 

@@ -13,9 +13,10 @@ namespace media {
 /// (bench/README.md).
 bool pays_as_sequential(const Outline& original, Size rendition) noexcept;
 
-/// A progressive JPEG in one scan: its coefficients, so the same picture in the same quality, and all of its
-/// markers. Takes the memory of all coefficients, two bytes each. Errors: 500 for an original that is not
-/// complete and sound or cannot be had in one scan, 503, 504.
+/// A progressive JPEG in one scan: its coefficients, so the same picture in the same quality, and what it
+/// says of itself (APPn and COM before its first scan). Takes the memory of all coefficients, two bytes each,
+/// and at most one and a half times that of the original for the copy. Errors: 500 for an original that is
+/// not complete and sound or cannot be had in one scan, 503, 504.
 Result<Bytes> as_sequential(ByteView original, const Cancellation& cancellation) noexcept;
 
 }  // namespace media

@@ -10,6 +10,7 @@
 #include <random>
 
 #include "core/picture/failure.h"
+#include "core/picture/jpeg_sequential.h"
 #include "core/picture/plane_writers.h"
 #include "picture_fixture.h"
 
@@ -131,6 +132,20 @@ TEST_F(DirectTest, progressive_is_no_other_picture) {
                        progressive.begin() + static_cast<std::ptrdiff_t>(progressive.size() * 9 / 10));
         EXPECT_EQ(status(cut, "w=100"), 422);
     }
+}
+
+// Long runs of nothing are nothing in a progressive JPEG, and something in one scan.
+TEST_F(DirectTest, no_copy_is_much_larger_than_its_original) {
+    const Cancellation cancellation(Cancellation::Clock::now() + time);
+    const File flat =
+        jpeg(painted(6000, 3000, 3, [](int, int) { return Color{90, 90, 90, 255}; }), 90, true, true);
+    const Result<Bytes> none = as_sequential(view(flat), cancellation);
+    ASSERT_FALSE(none);
+    EXPECT_EQ(none.error().status, 500);
+    const File lively = jpeg(scene(1400, 1000), 90, true, true);
+    const Result<Bytes> copy = as_sequential(view(lively), cancellation);
+    ASSERT_TRUE(copy);
+    EXPECT_LT(copy->size(), lively.size() * 3 / 2);
 }
 
 TEST_F(DirectTest, agrees_in_every_turn) {

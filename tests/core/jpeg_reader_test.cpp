@@ -183,6 +183,29 @@ TEST(JpegReader, TransformsSeveralScansAsOne) {
     }
 }
 
+// libjpeg makes up for what the last scans would have said, and it is not for us to undo that.
+TEST(JpegReader, LeavesIncompleteOnesToLibjpeg) {
+    const File file = coded({.width = 300, .height = 200, .progressive = true});
+    std::vector<std::size_t> scans;
+    for (std::size_t at = 0; at + 1 < file.size(); ++at) {
+        if (file[at] == 0xFF && file[at + 1] == 0xDA) {
+            scans.push_back(at);
+        }
+    }
+    for (std::size_t kept = 1; kept < scans.size(); ++kept) {
+        File early(file.begin(), file.begin() + static_cast<std::ptrdiff_t>(scans[kept]));
+        File cut = early;
+        early.insert(early.end(), {0xFF, 0xD9});
+        for (const int shrink : {1, 2, 4}) {
+            for (const auto& [bytes, fail_on] : {std::pair(&early, FailOn::truncated), std::pair(&cut, FailOn::none)}) {
+                const ByteView view(bytes->data(), bytes->size());
+                EXPECT_EQ(outcome_of(view, By::any, shrink, fail_on).planes,
+                          outcome_of(view, By::libjpeg, shrink, fail_on).planes);
+            }
+        }
+    }
+}
+
 // Of a progressive JPEG that becomes small, scans of detail are left out: it must not show at all.
 TEST(JpegReader, ProgressiveIsNoOtherPicture) {
     for (const int sampling : {1, 2}) {

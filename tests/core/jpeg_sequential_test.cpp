@@ -46,7 +46,9 @@ void expect_same(const File& original, const Bytes& copy) {
         EXPECT_EQ(outcome_of(copy.view(), JpegReader::By::libjpeg, shrink, FailOn::warning).planes,
                   outcome_of(view(original), JpegReader::By::libjpeg, shrink).planes)
             << "1/" << shrink;
-        EXPECT_TRUE(outcome_of(copy.view(), JpegReader::By::any, shrink, FailOn::warning).ended_by_skim);
+        const Outcome skimmed = outcome_of(copy.view(), JpegReader::By::any, shrink, FailOn::warning);
+        EXPECT_TRUE(skimmed.ended_by_skim);
+        EXPECT_EQ(skimmed.planes, outcome_of(view(original), JpegReader::By::any, shrink).planes);
     }
 }
 
@@ -96,6 +98,18 @@ TEST(JpegSequential, IsRefusedForWhatIsNotSound) {
     const File file = coded({.width = 200, .height = 150, .progressive = true});
     for (std::size_t size = 0; size + 2 < file.size(); size += 1 + file.size() / 50) {
         EXPECT_FALSE(copy_of(File(file.begin(), file.begin() + static_cast<std::ptrdiff_t>(size)))) << size;
+    }
+}
+
+TEST(JpegSequential, IsRefusedForMoreSegmentsThanAnybodyWrites) {
+    const File file = coded({.progressive = true});
+    for (const std::size_t count : {std::size_t{900}, std::size_t{1100}, std::size_t{500'000}}) {
+        File longer(file.begin(), file.begin() + 2);
+        for (std::size_t i = 0; i < count; ++i) {
+            longer.insert(longer.end(), {0xFF, 0xFE, 0, 2});
+        }
+        longer.insert(longer.end(), file.begin() + 2, file.end());
+        EXPECT_EQ(static_cast<bool>(copy_of(longer)), count < 1000) << count;
     }
 }
 

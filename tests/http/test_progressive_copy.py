@@ -17,6 +17,7 @@ HTTP = """
 media_cache_path @cache@ levels=1:2 keys_zone=z:4m;
 add_header X-Cache $media_cache_status always;
 add_header X-Copy $media_copy always;
+add_header X-Shared $media_shared always;
 add_header X-Source-Bytes $media_source_bytes always;
 media_cache z;
 media_threads 2 queue=200;
@@ -161,6 +162,23 @@ def test_nobody_gets_the_copy_itself(nginx):
         assert nginx.get(f"/img/{name}?{query}").status == 400
 
 
+def test_renditions_stay_what_they_are(nginx):
+    """Those that were begun before the copy was there, and those made of it, answer again as they did."""
+    name = put(nginx, "same-again.jpg", photo(2600, 1950))
+    slow = f"/img/{name}?w=2600&fm=avif&q=90"
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        assert ask(nginx, name) is None
+        begun = pool.submit(nginx.get, slow)
+        until_used(nginx, name)
+        first = begun.result()
+    targets = [slow] + [f"/img/{name}?w={next(widths)}" for _ in range(3)]
+    bodies = [first.body] + [nginx.get(target).body for target in targets[1:]]
+    for _ in range(5):
+        for target, body in zip(targets, bodies):
+            again = nginx.get(target)
+            assert (again.header("X-Cache"), again.body == body) == ("HIT", True)
+
+
 def test_another_original_of_the_same_name(nginx):
     name = put(nginx, "replaced.jpg", PROGRESSIVE)
     until_used(nginx, name)
@@ -213,6 +231,7 @@ def test_original_stands_in_for_a_bad_copy(nginx, damage):
     answer = nginx.get(f"/img/{name}?w={width}")
     assert answer.status == 200 and answer.header("X-Copy") != "used"
     assert answer.body == nginx.get(f"/off/{name}?w={width}").body
+    assert "queued" in [answer.header("X-Copy"), *until_used(nginx, name)]  # made anew
 
 
 def test_what_cannot_be_copied_is_not_tried_for_ever(nginx):
@@ -238,7 +257,7 @@ def test_asked_all_at_once(nginx):
         assert pictures.ssim(pictures.decode(answer.body), same) > 0.96
 
 
-def test_two_workers_make_one_copy(make_nginx):
+def test_two_workers_share_one_copy(make_nginx):
     server = make_nginx(http=HTTP, server="location /img/ { media_root @pics@; }")
     name = put(server, "two.jpg", photo(2600, 1800))
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
@@ -259,6 +278,30 @@ class TestFromElsewhere:
         origin.at("/tagged.jpg", o.static(photo(1301, 901), ETag='"v2"'))
         assert ask(nginx, "tagged.jpg", where="/pass/") is None
         assert ask(nginx, "tagged.jpg", where="/pass/") == "queued"
+
+    def test_behind_an_avif(self, make_nginx, origin):
+        """The AVIF that is made behind the answer takes the original over, and leaves it to the copy."""
+        server = make_nginx(http=HTTP, origin=origin.port, workers=1, server="""
+            location /pass/ { media_pass /origin/; media_avif_behind on from=0; }
+            location /origin/ { internal; proxy_pass http://127.0.0.1:@origin@/; }""")
+        origin.at("/auto.jpg", o.static(PROGRESSIVE, ETag='"v1"'))
+        said = []
+
+        def used():
+            answer = server.get(f"/pass/auto.jpg?w={next(widths)}&fm=auto", {"Accept": "image/avif,image/webp,*/*"})
+            assert (answer.status, answer.type) == (200, "image/webp")
+            said.append(answer.header("X-Copy"))
+            return said[-1] == "used"
+        wait_until(used, 30, "a copy", step=0.2)
+        assert origin.count("/auto.jpg") == len(said)
+
+    def test_asked_all_at_once(self, nginx, origin):
+        origin.at("/many.jpg", o.static(PROGRESSIVE, ETag='"v1"'))
+        until_used(nginx, "many.jpg", "/pass/")
+        with concurrent.futures.ThreadPoolExecutor(12) as pool:
+            answers = list(pool.map(lambda width: nginx.get(f"/pass/many.jpg?w={width}"), range(1000, 1012)))
+        assert {(a.status, a.header("X-Copy")) for a in answers} == {(200, "used")}
+        assert max(int(a.header("X-Shared")) for a in answers) > 1
 
     @pytest.mark.parametrize("headers", [{}, {"ETag": 'W/"v1"'}, {"ETag": '"v1"', "Cache-Control": "no-store"},
                                          {"ETag": '"v1"', "Cache-Control": "private"}])
