@@ -127,15 +127,14 @@ struct JpegReader::State {
         return pieces.empty() && (codec.err->num_warnings != 0 || !is_complete(codec));
     }
 
-    // Back to behind the header.
+    // Back to behind the header, with none of the tables that came since.
     bool begin_again() noexcept {
         blocks.reset();
-        return guarded(trouble, [this] {
-            jpeg_abort_decompress(&codec);
-            input.manager.next_input_byte = bytes.data();
-            input.manager.bytes_in_buffer = bytes.size();
-            return jpeg_read_header(&codec, TRUE) == JPEG_HEADER_OK;
-        });
+        jpeg_destroy_decompress(&codec);
+        made = false;
+        input.manager.next_input_byte = bytes.data();
+        input.manager.bytes_in_buffer = bytes.size();
+        return read_header();
     }
 
     bool read_header() noexcept {

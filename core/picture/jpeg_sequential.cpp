@@ -115,8 +115,30 @@ struct Recoder {
                 return false;
             }
             coefficients = jpeg_read_coefficients(&from);
-            return coefficients != nullptr && is_complete(from);
+            return coefficients != nullptr && is_complete(from) && can_be_coded();
         });
+    }
+
+    // Whether no coefficient is larger than those of any picture of 8 bits (T.81, table F.1 and F.2): there
+    // is no code for more, and libjpeg does not look.
+    bool can_be_coded() {
+        unsigned outside = 0;
+        for (int i = 0; i < from.num_components; ++i) {
+            const jpeg_component_info& c = from.comp_info[i];
+            for (JDIMENSION row = 0; row < c.height_in_blocks && outside == 0; ++row) {
+                const JBLOCKROW blocks = (*from.mem->access_virt_barray)(
+                    reinterpret_cast<j_common_ptr>(&from), coefficients[i], row, 1, FALSE)[0];
+                for (JDIMENSION k = 0; k < c.width_in_blocks; ++k) {
+                    const JCOEF* const block = blocks[k];
+                    outside |= static_cast<unsigned>(block[0] < -1024 || block[0] > 1023);
+                    for (std::size_t at = 1; at < DCTSIZE2; ++at) {
+                        outside |= static_cast<unsigned>(block[at] < -1023) |
+                                   static_cast<unsigned>(block[at] > 1023);
+                    }
+                }
+            }
+        }
+        return outside == 0;
     }
 
     // `copy` is shrunk to what was written.

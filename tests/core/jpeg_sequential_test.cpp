@@ -2,6 +2,7 @@
 #include "core/picture/jpeg_sequential.h"
 
 #include <gtest/gtest.h>
+#include <string>
 #include <string_view>
 
 #include "jpeg_fixture.h"
@@ -129,6 +130,26 @@ TEST(JpegSequential, IsRefusedForWhatIsNotComplete) {
         EXPECT_FALSE(outcome_of(view(early), JpegReader::By::libjpeg, 1).error) << kept;
         EXPECT_FALSE(copy_of(early)) << kept;
     }
+}
+
+// Damage that went unnoticed, and left coefficients for which one scan has no code.
+TEST(JpegSequential, IsRefusedForWhatNoPictureHas) {
+    constexpr std::string_view digits =
+        "ffd8ffe000104a46494600010100000100010000ffdb0043000302020302020303030304030304050805050404050a07"
+        "0706080c0a0c0c0b0a0b0b0d0e12100d0e110e0b0b1016101113141515150c0f171816141812141514ffc2000b080017"
+        "000201011200ffc40014000100000000000000000000000000000007ffda0008010100000001783e2affc40019100101"
+        "0100030000000000000000000000020304010507ffda00080101000105021b872153ab6a1ea76cd0ffc4002310000201"
+        "0301090000000000000000000001020300111261042d13141521313241ffda0008010100063f0253d36593b7bac4b66d"
+        "6896dd9c663e64e65465adb2151c2bb0a631a851790fcaffc4001b100101000203010000000000000000000001110031"
+        "21416171ffda0008010100013f212e050d4f22291f172a1f53afdea2ee43e18de0849609ce7fffda0008010100000010"
+        "7fffc400191001010101010100000000000000000000011121003141ffda0008010100013f10392a0c886acf410448a6"
+        "f58f9901da002f613b3e0322ab6485535815efffd9";
+    File file;
+    for (std::size_t at = 0; at < digits.size(); at += 2) {
+        file.push_back(static_cast<std::uint8_t>(std::stoi(std::string(digits.substr(at, 2)), nullptr, 16)));
+    }
+    EXPECT_FALSE(outcome_of(view(file), JpegReader::By::libjpeg, 1, FailOn::warning).error);
+    EXPECT_FALSE(copy_of(file));
 }
 
 TEST(JpegSequential, StopsWhenItsTimeIsOver) {
