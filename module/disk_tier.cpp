@@ -78,7 +78,8 @@ std::string DiskTier::path_of(ngx_http_request_t* r, ngx_shm_zone_t* zone, std::
     std::string path;
     if (begin(r, zone) && name(r, key)) {
         ngx_http_file_cache_create_key(r);
-        if (ngx_http_file_cache_create(r) == NGX_OK) {
+        if (ngx_http_file_cache_create(r) == NGX_OK &&
+            (r->cache->exists != 0 || r->cache->file_cache->sh->cold != 0)) {
             path = view(r->cache->file.name);
         }
         ngx_http_file_cache_free(r->cache, nullptr);

@@ -34,8 +34,8 @@ class DiskTier {
     /// After a hit: keeps its file open, if it is asked for often.
     void keep_hot(ngx_http_request_t* r, const HotName& name);
 
-    /// Where the entry of that key is, if there is one, for a thread; nothing where that cannot be said. For
-    /// the cache it has been used; the entry that `r` has open stays open.
+    /// Where the entry of that key is, or may be while the cache's loader is at work, for a thread; nothing
+    /// where there is none. For the cache it has been used; the entry that `r` has open stays open.
     static std::string path_of(ngx_http_request_t* r, ngx_shm_zone_t* zone, std::string_view key);
 
     /// `key` is copied into the request's pool at the first call.

@@ -159,7 +159,6 @@ void RenderJob::begin_with_copy() noexcept {
 // The original, or a copy of it that is there; then `source` stays.
 void RenderJob::take_in() {
     if (!copy_path.empty()) {
-        looked_for_copy_ = true;
         if (const auto body = StoredBody::at(copy_path, copy_key)) {
             if (Result<Encoded> copy = body->read()) {
                 begin_with_copy();

@@ -68,16 +68,17 @@ class RenderJob final : public Task {
     Freshness freshness;
 
     /// Under which key the disk tier may hold a copy of the original that is read faster; empty: none is
-    /// wanted. And where that would be; empty: the original is not known to be slow.
+    /// wanted. Where it is, if it is there; and whether one is to be made if not.
     std::string copy_key;
     std::string copy_path;
+    bool copy_wanted = false;
     bool copies = false;  ///< it makes that copy, and no rendition
 
-    /// Whether the rendition was made of the copy; whether a copy would pay; and if so, whether it was looked
-    /// for and is not there.
+    /// Whether the rendition was made of the copy; whether a copy would have paid; and whether it is to be
+    /// made.
     bool copied() const noexcept { return from_copy_; }
     bool slow() const noexcept { return slow_; }
-    bool lacks_copy() const noexcept { return slow_ && looked_for_copy_ && !guest_; }
+    bool lacks_copy() const noexcept { return slow_ && copy_wanted && !guest_; }
 
     std::string shared_key;        ///< the whole cache key, where the outcome may be shared; else empty
     std::size_t shared_limit = 0;  ///< bytes of a body that is shared
@@ -97,9 +98,9 @@ class RenderJob final : public Task {
     StoredFacts facts;
     std::uint64_t source_bytes = 0;
     double queue_seconds = 0;
-    bool keeps_source = false;   ///< `source` is wanted again afterwards
-    bool keeps_if_slow = false;  ///< likewise, if a copy is to be made of it
-    bool leaves_source() const noexcept { return keeps_source || (keeps_if_slow && lacks_copy()); }
+    bool keeps_source = false;  ///< `source` is wanted again afterwards
+    /// Likewise, also for a copy that is to be made of it; a local one is read again.
+    bool leaves_source() const noexcept { return keeps_source || (lacks_copy() && !original_vouched); }
     bool changed = false;  ///< the original is no longer the one that was asked for
 
   private:
@@ -115,13 +116,13 @@ class RenderJob final : public Task {
     static void keep_header_alone(std::span<RenderJob* const> jobs, const Bytes& original);
     /// Whether its original may be wanted afterwards.
     bool may_be_tried_again() const noexcept {
-        return keeps_source || rendition.hinted_size || (keeps_if_slow && !from_copy_ && !guest_);
+        return keeps_source || rendition.hinted_size ||
+               (copy_wanted && !original_vouched && !from_copy_ && !guest_);
     }
     RenderTask task(ByteView original) const;
 
     bool begun_ = false;
-    bool guest_ = false;  ///< another has gathered it
-    bool looked_for_copy_ = false;
+    bool guest_ = false;                            ///< another has gathered it
     bool from_copy_ = false;                        ///< what was gathered is a copy
     FailOn forgives_ = FailOn::truncated;           ///< then: what is asked of the original
     bool slow_ = false;                             ///< what was gathered was read slowly

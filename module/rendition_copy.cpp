@@ -28,8 +28,7 @@ std::string RenditionRequest::key_of_copy(const std::string& content) const {
     return purged.empty() ? copied : copied + "#!" + purged;  // copy_still_wanted() knows it by that
 }
 
-// Names the copy that would do, and lets the job look for it where that may be worth it. What is one client's
-// own is not copied.
+// Names the copy that would do, and where it is if there is one. What is one client's own is not copied.
 void RenditionRequest::offer_copy(RenderJob& job) {
     if (conf_->copy_progressive == 0 || conf_->cache == nullptr || rendition().original ||
         rendition().describe || job.freshness.valid_until(NGX_HTTP_OK, false) <= 0) {
@@ -45,10 +44,8 @@ void RenditionRequest::offer_copy(RenderJob& job) {
         return;
     }
     job.copy_key = std::move(copied);
-    if (worker()->slow_originals.knows(job.copy_key)) {
-        job.copy_path = DiskTier::path_of(r_, conf_->cache, job.copy_key);
-        job.keeps_if_slow = !local_;
-    }
+    job.copy_path = DiskTier::path_of(r_, conf_->cache, job.copy_key);
+    job.copy_wanted = worker()->slow_originals.knows(job.copy_key);
 }
 
 // With the answer at hand. The first rendition of a slow original says only that it is one: what is asked

@@ -26,7 +26,7 @@ def test_full_queue(own_nginx):
     answers = client.at_once([lambda i=i: server.get(f"/img/large.jpg?w={1000 + i}") for i in range(30)])
     count = Counter(a.status for a in answers)
     assert set(count) == {200, 503}, count
-    assert 2 <= count[200] <= 20
+    assert count[200] >= 2  # how many more find a place is a matter of speed
     for answer in answers:
         if answer.status == 503:
             assert int(answer.header("Retry-After")) >= 1
