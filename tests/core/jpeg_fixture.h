@@ -97,6 +97,17 @@ inline File coded(const JpegKind& kind, unsigned seed = 1) {
     return file;
 }
 
+/// Where its scans begin.
+inline std::vector<std::size_t> scans_of(const File& file) {
+    std::vector<std::size_t> scans;
+    for (std::size_t at = 0; at + 1 < file.size(); ++at) {
+        if (file[at] == 0xFF && file[at + 1] == 0xDA) {
+            scans.push_back(at);
+        }
+    }
+    return scans;
+}
+
 /// What came of reading a JPEG.
 struct Outcome {
     bool opened = false;

@@ -26,6 +26,7 @@ using testing::JpegKind;
 using testing::most_error;
 using testing::Outcome;
 using testing::outcome_of;
+using testing::scans_of;
 using By = JpegReader::By;
 
 constexpr std::array<int, 4> shrinks{1, 2, 4, 8};
@@ -186,12 +187,7 @@ TEST(JpegReader, TransformsSeveralScansAsOne) {
 // libjpeg makes up for what the last scans would have said, and it is not for us to undo that.
 TEST(JpegReader, LeavesIncompleteOnesToLibjpeg) {
     const File file = coded({.width = 300, .height = 200, .progressive = true});
-    std::vector<std::size_t> scans;
-    for (std::size_t at = 0; at + 1 < file.size(); ++at) {
-        if (file[at] == 0xFF && file[at + 1] == 0xDA) {
-            scans.push_back(at);
-        }
-    }
+    const std::vector<std::size_t> scans = scans_of(file);
     for (std::size_t kept = 1; kept < scans.size(); ++kept) {
         File early(file.begin(), file.begin() + static_cast<std::ptrdiff_t>(scans[kept]));
         File cut = early;

@@ -117,12 +117,7 @@ TEST(JpegSequential, IsRefusedForMoreSegmentsThanAnybodyWrites) {
 // One whose last scans are missing, though it ends as it should: its decoder guesses at what they held.
 TEST(JpegSequential, IsRefusedForWhatIsNotComplete) {
     const File file = coded({.width = 200, .height = 150, .progressive = true});
-    std::vector<std::size_t> scans;
-    for (std::size_t at = 0; at + 1 < file.size(); ++at) {
-        if (file[at] == 0xFF && file[at + 1] == 0xDA) {
-            scans.push_back(at);
-        }
-    }
+    const std::vector<std::size_t> scans = scans_of(file);
     ASSERT_GT(scans.size(), 5U);
     for (std::size_t kept = 1; kept < scans.size(); ++kept) {
         File early(file.begin(), file.begin() + static_cast<std::ptrdiff_t>(scans[kept]));
