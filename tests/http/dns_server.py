@@ -18,7 +18,9 @@ class Dns:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._closing = False
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
 
     def at(self, name, *addresses, cname=None, ttl=60, silent=False):
         self.names[name] = (addresses, cname, ttl, silent)
@@ -52,14 +54,16 @@ class Dns:
         return reply
 
     def _serve(self):
-        while True:
-            try:
-                packet, client = self._socket.recvfrom(4096)
+        while not self._closing:
+            packet, client = self._socket.recvfrom(4096)
+            if packet:
                 reply = self._answer(DNSRecord.parse(packet))
                 if reply is not None:
                     self._socket.sendto(reply.pack(), client)
-            except OSError:  # closed
-                return
 
     def close(self):
+        """The thread ends first: one that still waited might go on with whoever gets the number of the descriptor."""
+        self._closing = True
+        self._socket.sendto(b"", self._socket.getsockname())
+        self._thread.join()
         self._socket.close()

@@ -2,8 +2,6 @@
 
 import concurrent.futures
 import contextlib
-import socket
-import threading
 from pathlib import Path
 
 import numpy
@@ -13,33 +11,25 @@ from PIL import Image
 import client
 import documents
 import pictures
+from listening import Listening
 from nginx_server import ASAN, SLOW, Process, wait_until
 
 DEADLINE = 4  # seconds, of /documents/
 
 
-class Listener:
+class Listener(Listening):
     """A port of this machine that nobody should ask anything."""
 
     def __init__(self):
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
         self.asked = []
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def _run(self):
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self.socket.accept()
-                self.asked.append(connection.recv(200))
-                connection.close()
+        super().__init__(lambda peer: self.asked.append(peer.recv(200)))
 
 
 @pytest.fixture(scope="module")
 def listener():
     one = Listener()
     yield one
-    one.socket.close()
+    one.close()
 
 
 @pytest.fixture(scope="module")

@@ -65,6 +65,7 @@ class Load:
         self.bodies = {}  # of each rendition, the checksum of the only body it may have
         self.made = collections.Counter()
         self.failures = []
+        self.lost = []  # machines and targets that got no answer
         self.excused = set()  # machines that are being killed
         self.guard = threading.Lock()
 
@@ -76,6 +77,7 @@ class Load:
         except Exception as error:  # whatever a client may meet
             if not (before or machine in self.excused):
                 self.failures.append(f"machine {at}, {number} at {width}: {error!r}")
+                self.lost.append((machine, f"/img/{number}.jpg?w={width}"))
             return
         if answer.status != 200:
             self.failures.append(f"machine {at}, {number} at {width}: {answer.status} {answer.body}")
@@ -94,6 +96,14 @@ class Load:
         if zlib.crc32(answer.body) != known:
             self.failures.append(f"machine {at}, {number} at {width}: another body than before")
 
+    def told(self):
+        """The failures, and what the machines' logs say of requests without an answer."""
+        said = [line for machine, target in self.lost for line in (machine.prefix / "access.log").read_text().splitlines()
+                if f" {target} " in line]
+        errors = [line for machine in {m for m, _ in self.lost} for line in machine.log().splitlines()
+                  if "[notice]" not in line]
+        return "\n".join(self.failures[:10] + said + errors[-20:])
+
     def run(self, seed):
         at = itertools.cycle(range(len(self.machines)))
         client.at_once([lambda n=number, w=width, m=next(at): self.ask(m, n, w) for number, width in wishes(seed)], CLIENTS)
@@ -107,7 +117,7 @@ def test_fleet(own_nginx, originals):
         load = Load(machines)
 
         load.run(1)
-        assert not load.failures, load.failures[:10]
+        assert not load.failures, load.told()
         assert load.made.total() <= 1.05 * len(load.bodies)
 
         done = threading.Event()
@@ -124,7 +134,7 @@ def test_fleet(own_nginx, originals):
         finally:
             done.set()
             asking.join()
-        assert not load.failures, load.failures[:10]
+        assert not load.failures, load.told()
 
         # What one of them makes now, the others take again.
         wait_until(lambda: shared_again(machines), 10 * SLOW, "renditions are shared again", step=0.2)

@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import socket
-import threading
 import time
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 import client
 import pictures
 import redis_server
+from listening import Listening
 from nginx_server import SLOW, wait_until
 
 PHOTO = pictures.photograph("LadyBird")
@@ -310,30 +310,14 @@ def test_killed_and_restarted_under_load(node):
         assert {a.status for a in answers} == {200}
 
 
-class Fake:
+class Fake(Listening):
     """A server that answers every request in its own way."""
 
     def __init__(self, answer):
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.answer = answer
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                peer, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
-
-    def _serve(self, peer):
-        with contextlib.suppress(OSError), peer:
+        def serve(peer):
             while data := peer.recv(65536):
-                self.answer(peer, data)
-
-    def close(self):
-        self.listener.close()
+                answer(peer, data)
+        super().__init__(serve)
 
 
 def slowly(port):

@@ -11,6 +11,7 @@ import pytest
 
 import pictures
 import redis_server
+from listening import Listening
 from nginx_server import SLOW, wait_until
 
 HTTP = "media_cache_path @cache@ keys_zone=z:1m;\nadd_header X-Cache $media_cache_status always;\nadd_header X-Key $media_key always;\n"
@@ -40,43 +41,36 @@ def node(own_nginx, shared):
     return make
 
 
-class Delay:
+class Delay(Listening):
     """Passes bytes on to a redis, and holds the replies to what holds `word` back for a while."""
 
     def __init__(self, port, word, seconds):
-        self.port, self.word, self.seconds = port, word, seconds
+        self.redis_port, self.word, self.seconds = port, word, seconds
         self.held = 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(self._pass_on)
+        self.address = f"127.0.0.1:{self.port}"
 
-    def _accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                peer, _ = self.listener.accept()
-                threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
-
-    def _serve(self, peer):
-        real = socket.create_connection(("127.0.0.1", self.port))
+    def _pass_on(self, peer):
         wait = threading.Event()
-
-        def back():
+        with socket.create_connection(("127.0.0.1", self.redis_port)) as real:
+            def back():
+                with contextlib.suppress(OSError):
+                    while data := real.recv(65536):
+                        if wait.is_set():
+                            wait.clear()
+                            self.held += 1
+                            time.sleep(self.seconds)
+                        peer.sendall(data)
+            replies = threading.Thread(target=back, daemon=True)
+            replies.start()
             with contextlib.suppress(OSError):
-                while data := real.recv(65536):
-                    if wait.is_set():
-                        wait.clear()
-                        self.held += 1
-                        time.sleep(self.seconds)
-                    peer.sendall(data)
-        threading.Thread(target=back, daemon=True).start()
-        with contextlib.suppress(OSError), peer, real:
-            while data := peer.recv(65536):
-                if self.word in data:
-                    wait.set()
-                real.sendall(data)
-
-    def close(self):
-        self.listener.close()
+                while data := peer.recv(65536):
+                    if self.word in data:
+                        wait.set()
+                    real.sendall(data)
+            with contextlib.suppress(OSError):
+                real.shutdown(socket.SHUT_RDWR)
+            replies.join()
 
 
 def leases(redis):
