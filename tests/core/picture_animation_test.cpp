@@ -201,10 +201,7 @@ TEST_F(Animation, PagesBeyondTheLimitAreDropped) {
         times.push_back(50);
     }
     const File file = file_of(roll(many, times), ".gif", vips::VImage::option()->set("effort", 1));
-    const auto start = std::chrono::steady_clock::now();
-    const Encoded encoded = good(file, "w=20");
-    EXPECT_EQ(encoded.pages, 256);
-    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+    EXPECT_EQ(good(file, "w=20").pages, 256);
     EXPECT_EQ(good(file, "w=20&fm=webp").pages, 256);
     // What is dropped does not count.
     settings.max_source_pixels = 40 * 30 * 256;

@@ -99,10 +99,11 @@ BAD = {
 def test_bad_input(nginx, name, location):
     file, content, statuses = BAD[name]
     nginx.add(file, content())
+    before = nginx.cpu()
     answer = nginx.get(f"/{location}/{file}?w=100&v={abs(hash(name))}")
     assert answer.status in statuses, (answer.status, answer.body[:300])
     assert answer.type == "application/problem+json"
-    assert answer.elapsed < 2 * SLOW
+    assert nginx.cpu() - before < 2 * SLOW
 
 
 @pytest.mark.parametrize("name, content", [
@@ -130,13 +131,14 @@ def test_name_that_lies(nginx):
 
 
 def test_animation_of_1000_frames(nginx):
-    """Its first 256 frames, in bounded time."""
+    """Its first 256 frames, at a bounded price."""
     nginx.add("long.gif", pictures.long_animation())
+    before = nginx.cpu()
     answer = nginx.get("/img/long.gif?w=32")
     assert answer.status == 200
     seen, _ = pictures.pages(answer.body)
     assert len(seen) == 256
-    assert answer.elapsed < 8 * SLOW
+    assert nginx.cpu() - before < 8 * SLOW
 
 
 @pytest.mark.parametrize("location, status", [("fewpixels", 200), ("moreframes", 422)])
@@ -152,9 +154,10 @@ def test_frames_beyond_the_limit_do_not_count_as_pixels(nginx, location, status)
 def test_jpeg_of_many_scans(nginx):
     """150 KB that cost seconds of CPU: media_timeout has the last word, where what the scans say is wanted at all."""
     nginx.add("scans.jpg", pictures.many_scans_jpeg())
+    before = nginx.cpu()
     answer = nginx.get("/hasty/scans.jpg?w=1600")
     assert answer.status in (504, 422)
-    assert answer.elapsed < 3 * SLOW
+    assert nginx.cpu() - before < 3 * SLOW
     assert nginx.get("/hasty/scans.jpg?w=100").status == 200
 
 
@@ -169,9 +172,10 @@ def test_comment_that_unpacks_to_much(nginx):
 
 def test_directory_that_names_itself(nginx):
     nginx.add("loop.tiff", pictures.tiff_loop())
+    before = nginx.cpu()
     answer = nginx.get("/img/loop.tiff?w=8")
     assert answer.status in (200, 422)
-    assert answer.elapsed < 5 * SLOW
+    assert nginx.cpu() - before < 5 * SLOW
 
 
 @pytest.mark.parametrize("name", ["a.svg", "a.pdf"])
@@ -191,7 +195,6 @@ def test_expensive_requests(nginx, target):
     """As large as the limits allow: a rendition or a deadline."""
     answer = nginx.get(f"/img/good.jpg?{target}")
     assert answer.status in (200, 504)
-    assert answer.elapsed < 15 * SLOW
 
 
 @pytest.mark.parametrize("query", [

@@ -58,7 +58,6 @@ def test_deadline(own_nginx, query):
     answers = client.at_once([lambda i=i: server.get(f"/img/large.jpg?{query}&v={i}") for i in range(4)])
     assert {a.status for a in answers} == {504}
     assert all(a.json()["status"] == 504 for a in answers)
-    assert max(a.elapsed for a in answers) < 1.5 * SLOW
     time.sleep(1 * SLOW)
     before = server.cpu()
     time.sleep(0.7)
@@ -70,14 +69,18 @@ def test_deadline_counts_the_queue(own_nginx):
     """Who has waited past the deadline is told so, and is not rendered for nothing."""
     server = own_nginx(workers=1, http=ZONE + "media_threads 1 queue=50;", files=FILES, server="""
         location /img/ { media_root @pics@; media_cache z; media_timeout 600ms; }
+        location /patient/ { media_root @pics@; }
     """)
     if ASAN:
         pytest.skip("nothing ends in 600 ms")
-    started = time.monotonic()
+    before = server.cpu()
     answers = client.at_once([lambda i=i: server.get(f"/img/large.jpg?w={1500 + i}&fm=webp") for i in range(20)])
+    spent = server.cpu() - before
     assert set(Counter(a.status for a in answers)) <= {200, 504}
     assert 504 in {a.status for a in answers}
-    assert time.monotonic() - started < 6
+    before = server.cpu()
+    assert server.get("/patient/large.jpg?w=1499&fm=webp").status == 200
+    assert spent < 10 * (server.cpu() - before)
 
 
 def test_clients_that_leave(own_nginx):
@@ -128,8 +131,8 @@ def test_the_event_loop_is_not_blocked(own_nginx):
     assert len(times) >= 10
     slowest = max(m.elapsed for m in misses)
     times.sort()
-    assert times[len(times) // 2] < 0.05 * SLOW, f"median {times[len(times) // 2]:.3f} s"
-    assert times[-1] < slowest / 2, f"slowest {times[-1]:.3f} s, misses {slowest:.3f} s"
+    assert times[len(times) // 2] < slowest / 10, f"median {times[len(times) // 2]:.3f} s, misses {slowest:.3f} s"
+    assert times[len(times) * 9 // 10] < slowest / 2, times
 
 
 class Traffic:
@@ -240,10 +243,8 @@ def test_fast_shutdown_during_misses(own_nginx):
     for thread in threads:
         thread.start()
     time.sleep(0.3)
-    started = time.monotonic()
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(20 * SLOW) == 0
-    assert time.monotonic() - started < 10 * SLOW
     for thread in threads:
         thread.join()
     server.expect_log(r"open socket #\d+ left in connection", r"aborting")
@@ -267,7 +268,6 @@ def test_killed_workers(own_nginx, origin):
     thread.join()
     answers = client.at_once([lambda w=w: server.get(f"/slow/a.jpg?{w}") for w in ("w=10", "w=10", "w=20&v=1")])
     assert {a.status for a in answers} == {200}
-    assert max(a.elapsed for a in answers) < 8 * SLOW
     assert server.get("/slow/a.jpg?w=10").status == 200
     assert server.get("/img/small.jpg?w=10").status == 200
 

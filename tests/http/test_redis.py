@@ -210,8 +210,8 @@ def known_rendition(node, redis, target="/img/photo.jpg?w=140"):
 
 def test_lease_of_a_dead_machine_ends(node, clean):
     key, _, body = known_rendition(node, clean)
-    clean("SET", key + b":lease", "a machine that died", "PX", 1500)
     started = time.monotonic()
+    clean("SET", key + b":lease", "a machine that died", "PX", 1500)
     answer = node().get("/img/photo.jpg?w=140")
     assert (status(answer), answer.body) == ("MISS", body)
     assert time.monotonic() - started > 1
@@ -221,35 +221,30 @@ def test_lease_of_a_dead_machine_ends(node, clean):
 def test_waiters_wake_soon(node, clean):
     """What another machine stores is taken while its lease still runs."""
     key, value, body = known_rendition(node, clean)
-    clean("SET", key + b":lease", "a machine at work", "PX", 5000)
+    clean("SET", key + b":lease", "a machine at work", "PX", 300_000)  # not by the end of that
     servers = [node(parameters="timeout=1s") for _ in range(3)]  # a busy machine is not the subject
-    moment = []
 
     def store():
         time.sleep(0.5)
-        moment.append(time.monotonic())
         clean("SET", key, value)
         return None
     answers = client.at_once([store] + [lambda s=s: s.get("/img/photo.jpg?w=140") for s in servers for _ in range(4)])[1:]
     assert {a.body for a in answers} == {body}
     assert {status(a) for a in answers} <= {"REDIS", "HIT"}
-    delay = max(a.finished for a in answers) - moment[0]
-    assert delay < 2 * SLOW, "not by the end of the lease"
 
 
 def test_redis_fails_while_another_works(node):
     with redis_server.running(redis_server.Redis) as mortal:
         key, _, body = known_rendition(lambda: node(mortal), mortal)
-        mortal("SET", key + b":lease", "a machine at work", "PX", 5000)
-        server = node(mortal)
+        mortal("SET", key + b":lease", "a machine at work", "PX", 300_000)
+        server = node(mortal, http="media_cache_lock_timeout 300s;")
         server.expect_log(r"redis at")
 
         def kill():
             time.sleep(0.3)
             mortal.kill()
         answer = client.at_once([kill, lambda: server.get("/img/photo.jpg?w=140")])[1]
-        assert (status(answer), answer.body) == ("MISS", body)
-        assert answer.elapsed < 3 * SLOW
+        assert (status(answer), answer.body) == ("MISS", body)  # and not when the client has lost its patience
 
 
 # Faults. Each is a function that makes redis ill and one that mends it.
