@@ -146,7 +146,11 @@ DiskTier::Outcome DiskTier::open(ngx_http_request_t* r, ngx_shm_zone_t* zone, st
                 refusal_ = static_cast<int>(outcome);
                 return Outcome::refused;
             }
-            return Outcome::failed;
+            // nginx has logged why, as that the zone is full of what is being made. What cannot be kept can
+            // be made all the same.
+            release(r);
+            r->cache = nullptr;
+            return Outcome::bypass;
     }
 }
 

@@ -26,7 +26,7 @@ class DiskTier {
         bypass,    ///< make it, but do not store it
         waiting,   ///< the request's write handler will be called: open() again
         refused,   ///< another's attempt has just failed: refusal()
-        failed,
+        failed,    ///< for want of memory
     };
 
     /// A fresh entry from the files that are kept open: a hit, if true.

@@ -237,6 +237,20 @@ def test_client_that_leaves_while_others_wait(nginx):
     assert len({a.body for a in answers}) == 1
 
 
+def test_a_zone_that_is_full_of_what_is_being_made(own_nginx, origin):
+    """What cannot be kept is made all the same."""
+    origin.at("/held.jpg", o.slow(2, o.static(PICTURE)))
+    server = own_nginx(http=ZONE.replace("4m", "32k") + "media_threads 2 queue=400;", origin=origin.port, server="""
+        location /img/ { media_pass /origin/; media_cache z; }
+        location /origin/ { internal; proxy_pass http://127.0.0.1:@origin@/; }
+    """)
+    server.expect_log("could not allocate node in cache keys zone", "ignore long locked inactive cache entry",
+                      "ngx_slab_alloc.. failed: no memory")
+    answers = client.at_once([lambda w=w: server.get(f"/img/held.jpg?w=20&v={w}") for w in range(250)], 250)
+    assert {a.status for a in answers} == {200}
+    assert len({a.body for a in answers}) == 1
+
+
 def test_lock_timeout(own_nginx, origin):
     """Who has waited long enough gets a rendition of its own."""
     origin.at("/slow.jpg", o.one_after_another(o.slow(3, o.static(PICTURE)), o.static(PICTURE)))
