@@ -252,7 +252,7 @@ bool PngReader::read(const std::function<bool(const std::uint8_t* line)>& use,
             if (pixels == nullptr) {
                 return false;
             }
-            if (!use(pixels)) {
+            if (!use(pixels) && top + y + 1 < height) {
                 return true;
             }
             std::swap(line, above);

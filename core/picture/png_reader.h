@@ -35,7 +35,8 @@ class PngReader {
 
     /// Hands every line to `use`, from top to bottom, until that returns false. False where the file is not
     /// as it should be: what was handed out up to there is worth nothing. All checksums that are passed are
-    /// checked, and behind the last line the file must end well. Throws Failure when told to stop, bad_alloc.
+    /// checked, and where the last line was handed out, the file must end well behind it. Throws Failure when
+    /// told to stop, bad_alloc.
     bool read(const std::function<bool(const std::uint8_t* line)>& use, const Cancellation& cancellation);
 
   private:

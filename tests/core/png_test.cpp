@@ -229,6 +229,14 @@ TEST_F(PngTest, damage_has_the_same_consequences) {
         expect_same_outcome(png_of({png_head(30, 10, 0), {"IDAT", stored(lines)}, {"IEND", {}}}),
                             "an unknown filter");
     }
+    for (const std::size_t missing : {0U, 1U, 4U, 5U}) {
+        File stream = stored(File(31 * 10, 0));
+        stream[2] = 0;  // not the last block
+        stream.resize(stream.size() - missing);
+        const File endless = png_of({png_head(30, 10, 0), {"IDAT", stream}, {"IEND", {}}});
+        EXPECT_FALSE(read(endless));
+        expect_same_outcome(endless, "a stream without an end, " + std::to_string(missing));
+    }
     const File indices = {0, 0, 1, 9, 0, 0, 1, 1};
     expect_same_outcome(
         png_of({png_head(3, 2, 3), {"PLTE", {1, 2, 3, 4, 5, 6}}, {"IDAT", stored(indices)}, {"IEND", {}}}),
@@ -388,10 +396,15 @@ TEST_F(PngTest, FuzzDamage) {
     const auto any = [&](std::size_t most) {
         return std::uniform_int_distribution<std::size_t>(0, most)(random);
     };
+    File indices(std::size_t{61} * 50);
+    for (std::size_t i = 0; i < indices.size(); ++i) {
+        indices[i] = i % 61 == 0 ? 0 : static_cast<std::uint8_t>(i * 7 % 64);
+    }
     const std::vector<File> sound = {
         file_of(busy(60, 50, 3), ".png"),
         file_of(busy(60, 50, 4), ".png", vips::VImage::option()->set("filter", "all")),
-        file_of(textured(60, 50), ".png", vips::VImage::option()->set("palette", true)),
+        // Not by libimagequant, which makes another file each time.
+        png_of({png_head(60, 50, 3), {"PLTE", noise_of(3 * 64, 5)}, {"IDAT", stored(indices)}, {"IEND", {}}}),
         png_of({png_head(30, 10, 0), {"IDAT", stored(File(310, 0))}, {"IEND", {}}})};
     for (int turn = 0; turn < 600; ++turn) {
         File file = sound[any(sound.size() - 1)];
