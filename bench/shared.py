@@ -8,12 +8,15 @@ import signal
 import socket
 import statistics
 import subprocess
+import sys
 import tempfile
-import threading
 import time
 
 import harness
 from harness import Server, fetch, free_port, say
+
+sys.path.append(str(harness.ROOT / "tests" / "http"))
+from listening import Impostor, slowly  # noqa: E402
 
 CLIENTS = 4
 
@@ -51,30 +54,6 @@ class Redis(Server):
             self.process.send_signal(signal.SIGCONT)
         super().stop()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-class Impostor:
-    """Answers on a port in its own way: `answer(peer, data)`."""
-
-    def __init__(self, answer):
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.answer = answer
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                peer, _ = self.listener.accept()
-                threading.Thread(target=self.serve, args=(peer,), daemon=True).start()
-
-    def serve(self, peer):
-        with contextlib.suppress(OSError), peer:
-            while data := peer.recv(65536):
-                self.answer(peer, data)
-
-    def stop(self):
-        self.listener.close()
 
 
 def nginx(bench, redis, cache=True, main=""):
@@ -170,21 +149,6 @@ def stopped_hits(bench):
     print(f"\nCPU of the second over the first, median of {rounds} alternating rounds: {ratio:.2f}.\n", flush=True)
 
 
-def slow(redis):
-    """Hands on what it is asked, and the answer a second later."""
-    def answer(peer, data):
-        with socket.create_connection(("127.0.0.1", redis.port)) as real:
-            real.sendall(data)
-            real.settimeout(0.05)
-            replies = b""
-            with contextlib.suppress(OSError):
-                while chunk := real.recv(65536):
-                    replies += chunk
-        time.sleep(1)
-        peer.sendall(replies)
-    return answer
-
-
 def faults(bench):
     """Unseen renditions at a steady rate, through what befalls Redis and back."""
     seconds = 3 if bench.quick else 5
@@ -218,9 +182,9 @@ def faults(bench):
             redis = stack.enter_context(Redis(bench.scratch))
             address = f"127.0.0.1:{redis.port}"
             if fault in ("slow", "garbage"):
-                impostor = Impostor(slow(redis) if fault == "slow"
+                impostor = Impostor(slowly(redis.port, quiet=0.05) if fault == "slow"
                                     else lambda peer, data: peer.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
-                stack.callback(impostor.stop)
+                stack.callback(impostor.close)
                 address = f"127.0.0.1:{impostor.port}"
             elif fault == "password":
                 address += " password=wrong"

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import time
 
 
 class Listening:
@@ -30,3 +31,29 @@ class Listening:
         self._socket.shutdown(socket.SHUT_RDWR)
         self._thread.join()
         self._socket.close()
+
+
+class Impostor(Listening):
+    """A server that answers in its own way: `answer(peer, data)`."""
+
+    def __init__(self, answer):
+        def serve(peer):
+            while data := peer.recv(65536):
+                answer(peer, data)
+        super().__init__(serve)
+
+
+def slowly(port, quiet=0.2):
+    """For an Impostor: hands everything on to who listens there, and what is said until a pause of so many seconds a
+    second later."""
+    def answer(peer, data):
+        with socket.create_connection(("127.0.0.1", port)) as real:
+            real.sendall(data)
+            real.settimeout(quiet)
+            replies = b""
+            with contextlib.suppress(OSError):
+                while chunk := real.recv(65536):
+                    replies += chunk
+        time.sleep(1)
+        peer.sendall(replies)
+    return answer

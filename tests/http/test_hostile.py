@@ -193,8 +193,10 @@ def test_documents_reach_nothing(nginx, name):
     "w=1&h=8192&fit=fill&enlarge=1"])
 def test_expensive_requests(nginx, target):
     """As large as the limits allow: a rendition or a deadline."""
+    before = nginx.cpu()
     answer = nginx.get(f"/img/good.jpg?{target}")
     assert answer.status in (200, 504)
+    assert nginx.cpu() - before < 15 * SLOW
 
 
 @pytest.mark.parametrize("query", [

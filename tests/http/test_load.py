@@ -55,9 +55,11 @@ def test_deadline(own_nginx, query):
         location /img/ { media_root @pics@; media_cache z; media_timeout 30ms; }
         location /patient/ { media_root @pics@; media_cache z; }
     """)
+    before = server.cpu()
     answers = client.at_once([lambda i=i: server.get(f"/img/large.jpg?{query}&v={i}") for i in range(4)])
     assert {a.status for a in answers} == {504}
     assert all(a.json()["status"] == 504 for a in answers)
+    assert server.cpu() - before < 1.5 * SLOW
     time.sleep(1 * SLOW)
     before = server.cpu()
     time.sleep(0.7)
@@ -131,7 +133,7 @@ def test_the_event_loop_is_not_blocked(own_nginx):
     assert len(times) >= 10
     slowest = max(m.elapsed for m in misses)
     times.sort()
-    assert times[len(times) // 2] < slowest / 10, f"median {times[len(times) // 2]:.3f} s, misses {slowest:.3f} s"
+    assert times[len(times) // 2] < slowest / 20, f"median {times[len(times) // 2]:.3f} s, misses {slowest:.3f} s"
     assert times[len(times) * 9 // 10] < slowest / 2, times
 
 
@@ -268,7 +270,8 @@ def test_killed_workers(own_nginx, origin):
     thread.join()
     answers = client.at_once([lambda w=w: server.get(f"/slow/a.jpg?{w}") for w in ("w=10", "w=10", "w=20&v=1")])
     assert {a.status for a in answers} == {200}
-    assert server.get("/slow/a.jpg?w=10").status == 200
+    # Who only loses patience makes one that is not kept.
+    wait_until(lambda: server.get("/slow/a.jpg?w=10").header("X-Cache") == "HIT", 10 * SLOW, "somebody who may keep it")
     assert server.get("/img/small.jpg?w=10").status == 200
 
 

@@ -1,6 +1,5 @@
 """The shared tier: what Redis holds, who makes what, and that nothing is ever missed when Redis is ill."""
 
-import contextlib
 import os
 import re
 import socket
@@ -12,7 +11,7 @@ import pytest
 import client
 import pictures
 import redis_server
-from listening import Listening
+from listening import Impostor, slowly
 from nginx_server import SLOW, wait_until
 
 PHOTO = pictures.photograph("LadyBird")
@@ -236,8 +235,8 @@ def test_waiters_wake_soon(node, clean):
 def test_redis_fails_while_another_works(node):
     with redis_server.running(redis_server.Redis) as mortal:
         key, _, body = known_rendition(lambda: node(mortal), mortal)
-        mortal("SET", key + b":lease", "a machine at work", "PX", 300_000)
-        server = node(mortal, http="media_cache_lock_timeout 300s;")
+        mortal("SET", key + b":lease", "a machine at work", "PX", 600_000)
+        server = node(mortal, http="media_cache_lock_timeout 600s;")
         server.expect_log(r"redis at")
 
         def kill():
@@ -305,31 +304,6 @@ def test_killed_and_restarted_under_load(node):
         assert {a.status for a in answers} == {200}
 
 
-class Fake(Listening):
-    """A server that answers every request in its own way."""
-
-    def __init__(self, answer):
-        def serve(peer):
-            while data := peer.recv(65536):
-                answer(peer, data)
-        super().__init__(serve)
-
-
-def slowly(port):
-    """Passes everything on to a real redis, and its answers a second later."""
-    def answer(peer, data):
-        with socket.create_connection(("127.0.0.1", port)) as real:
-            real.sendall(data)
-            real.settimeout(0.2)
-            replies = b""
-            with contextlib.suppress(OSError):
-                while chunk := real.recv(65536):
-                    replies += chunk
-            time.sleep(1)
-            peer.sendall(replies)
-    return answer
-
-
 NONSENSE = {
     "garbage": lambda peer, data: peer.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
     "closing": lambda peer, data: peer.close(),
@@ -345,15 +319,15 @@ NONSENSE = {
 
 @pytest.mark.parametrize("kind", [*NONSENSE, "slow"])
 def test_nonsense(node, clean, kind):
-    fake = Fake(slowly(clean.port) if kind == "slow" else NONSENSE[kind])
+    impostor = Impostor(slowly(clean.port) if kind == "slow" else NONSENSE[kind])
     try:
-        server = node(f"127.0.0.1:{fake.port}")
+        server = node(f"127.0.0.1:{impostor.port}")
         server.expect_log(r"media: redis at")
         answers = client.at_once([lambda w=w: server.get(f"/img/small.jpg?w={w}") for w in range(20, 60)], 8)
         assert [a.status for a in answers] == [200] * 40
         assert server.log().count("media: redis at") <= 4
     finally:
-        fake.close()
+        impostor.close()
 
 
 def test_name_that_nobody_knows(node):
